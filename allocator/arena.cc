@@ -1,0 +1,108 @@
+#include "allocator/arena.h"
+
+#include <fmt/core.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace flushwalk {
+namespace {
+
+constexpr Address kLowestBase = Address{1} << 44;  // 16 TiB
+constexpr Address kHighestBase = Address{1} << 46;
+constexpr Address kBaseStep = Address{1} << 43;
+
+void* try_map(int fd, Address at, std::uint64_t bytes) {
+  return mmap(reinterpret_cast<void*>(at), bytes, PROT_READ | PROT_WRITE,
+              MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
+}
+
+// Maps the file at the first base from *hint on that is free; 0 with errno on failure.
+Address map_low(int fd, std::uint64_t bytes, Address hint) {
+  for (Address base = hint; base <= kHighestBase; base += kBaseStep) {
+    void* const mapped = try_map(fd, base, bytes);
+    if (mapped == reinterpret_cast<void*>(base)) {
+      return base;
+    }
+    if (mapped != MAP_FAILED) {
+      // A kernel before 4.17 takes the flag for a hint and maps elsewhere.
+      munmap(mapped, bytes);
+      errno = EEXIST;
+    } else if (errno != EEXIST) {
+      return 0;
+    }
+  }
+  return 0;
+}
+
+// ftruncate beyond RLIMIT_FSIZE raises SIGXFSZ, which kills: so ask before.
+bool file_size_allowed(std::uint64_t bytes) {
+  rlimit limit{};
+  return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+         bytes <= limit.rlim_cur;
+}
+
+}  // namespace
+
+std::unique_ptr<Arena> Arena::create(std::uint64_t bytes, std::uint64_t align, std::string* error) {
+  const auto fail = [&](const char* what, int fd) -> std::unique_ptr<Arena> {
+    *error = fmt::format("arena of {} MiB: {}: {}", bytes >> 20, what, std::strerror(errno));
+    if (fd >= 0) {
+      close(fd);
+    }
+    return nullptr;
+  };
+  if (!file_size_allowed(bytes)) {
+    errno = EFBIG;
+    return fail("RLIMIT_FSIZE (ulimit -f)", -1);
+  }
+  if (align > kBaseStep) {
+    errno = EINVAL;
+    return fail("alignment", -1);
+  }
+  const int fd = memfd_create("flushwalk", MFD_CLOEXEC);
+  if (fd < 0) {
+    return fail("memfd_create", -1);
+  }
+  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
+    return fail("ftruncate", fd);
+  }
+  const Address base = map_low(fd, bytes, kLowestBase);
+  if (base == 0) {
+    return fail("mmap", fd);
+  }
+  const Address owner_base = map_low(fd, bytes, base + kBaseStep);
+  if (owner_base == 0) {
+    const int saved = errno;
+    munmap(reinterpret_cast<void*>(base), bytes);
+    errno = saved;
+    return fail("mmap of the next owner's view", fd);
+  }
+  return std::unique_ptr<Arena>(new Arena(fd, base, owner_base, bytes));
+}
+
+Arena::~Arena() {
+  munmap(reinterpret_cast<void*>(base_), bytes_);
+  munmap(reinterpret_cast<void*>(owner_base_), bytes_);
+  close(fd_);
+}
+
+int Arena::map_again(const Range& range) const {
+  void* const wanted = reinterpret_cast<void*>(range.start);
+  void* const mapped = mmap(wanted, range.end - range.start, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd_,
+                            static_cast<off_t>(range.start - base_));
+  if (mapped == MAP_FAILED) {
+    return errno;
+  }
+  if (mapped != wanted) {
+    munmap(mapped, range.end - range.start);
+    return EEXIST;
+  }
+  return 0;
+}
+
+}  // namespace flushwalk

@@ -1,0 +1,128 @@
+#include "allocator/block.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+
+namespace flushwalk {
+namespace {
+
+// Calls visit(word index, mask) for each word of the map that [slot, slot + count) touches.
+template <class Visit>
+void for_each_word(unsigned slot, unsigned count, Visit&& visit) {
+  const unsigned end = slot + count;
+  while (slot < end) {
+    const unsigned bit = slot % 64;
+    const unsigned in_word = std::min(64 - bit, end - slot);
+    const std::uint64_t ones =
+        in_word == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << in_word) - 1;
+    visit(slot / 64, ones << bit);
+    slot += in_word;
+  }
+}
+
+}  // namespace
+
+BlockState::BlockState(unsigned slots, std::uint64_t* used_map)
+    : free_(slots), dirty_min_(slots), slots_(slots), used_map_(used_map) {
+  std::fill_n(used_map_, used_map_words(slots), 0);
+}
+
+unsigned BlockState::serve(unsigned count) {
+  assert(count != 0 && count <= free());
+  const unsigned slot = handed_out();
+  free_.store(free() - count, std::memory_order_relaxed);
+  add_to_used_map(slot, count);
+  return slot;
+}
+
+bool BlockState::clear_used(unsigned slot, unsigned count) {
+  if (slot + count > handed_out()) {
+    return false;
+  }
+  bool all_in_use = true;
+  for_each_word(slot, count, [&](unsigned word, std::uint64_t mask) {
+    all_in_use = all_in_use && (used_map_[word] & mask) == mask;
+  });
+  if (!all_in_use) {
+    return false;
+  }
+  for_each_word(slot, count, [&](unsigned word, std::uint64_t mask) { used_map_[word] &= ~mask; });
+  return true;
+}
+
+void BlockState::mark_dirty(unsigned slot, unsigned count) {
+  dirty_min_ = std::min(dirty_min_, slot);
+  dirty_max_ = std::max(dirty_max_, slot + count);
+  dirty_.store(dirty() + count, std::memory_order_relaxed);
+  assert(free() + dirty() <= slots_);
+}
+
+void BlockState::doom() {
+  assert(purgeable());
+  // The slots never handed out count as dirty from here on; the used map stays clear.
+  free_.store(0, std::memory_order_relaxed);
+  dirty_.store(slots_, std::memory_order_relaxed);
+  dirty_min_ = 0;
+  dirty_max_ = slots_;
+}
+
+void BlockState::reset_dirty_range() {
+  dirty_min_ = slots_;
+  dirty_max_ = 0;
+}
+
+void BlockState::restore_dirty_range(SlotRange range) {
+  dirty_min_ = range.start;
+  dirty_max_ = range.end;
+}
+
+void BlockState::add_to_used_map(unsigned slot, unsigned count) {
+  for_each_word(slot, count, [&](unsigned word, std::uint64_t mask) { used_map_[word] |= mask; });
+}
+
+const char* BlockState::broken_invariant(bool range_survives_flush) const {
+  if (free() + dirty() > slots_) {
+    return "free + dirty exceeds the slots";
+  }
+  unsigned used = 0;
+  for (unsigned word = 0; word < used_map_words(slots_); ++word) {
+    used += static_cast<unsigned>(std::popcount(used_map_[word]));
+  }
+  if (used != in_use()) {
+    return "the used map does not have slots - free - dirty bits";
+  }
+  for (unsigned slot = handed_out(); slot < slots_; ++slot) {
+    if (slot_in_use(slot)) {
+      return "the used map has a slot that was never handed out";
+    }
+  }
+  const bool range_empty = dirty_min_ == slots_ && dirty_max_ == 0;
+  if (!range_empty && dirty_min_ >= dirty_max_) {
+    return "the dirty range is neither empty nor ascending";
+  }
+  if (!range_empty && dirty() == 0) {
+    return "a dirty range without dirty slots";
+  }
+  if (range_survives_flush && range_empty && dirty() != 0) {
+    return "dirty slots outside the dirty range";
+  }
+  return nullptr;
+}
+
+Block* Block::create(void* memory, unsigned slots, Address va_start, unsigned queue) {
+  auto* const used_map =
+      reinterpret_cast<std::uint64_t*>(static_cast<std::byte*>(memory) + sizeof(Block));
+  return new (memory) Block(slots, used_map, va_start, queue);
+}
+
+// offsetof on a type with atomics is conditionally supported; g++ and clang both support it.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+Block* Block::of_retire_node(rcu::RetireNode* node) {
+  return reinterpret_cast<Block*>(reinterpret_cast<std::byte*>(node) -
+                                  offsetof(Block, retire_node));
+}
+#pragma GCC diagnostic pop
+
+}  // namespace flushwalk

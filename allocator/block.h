@@ -1,0 +1,164 @@
+// Block: one vmap block's accounting, and the descriptor around it (the kernel's struct
+// vmap_block).
+//
+// BlockState is a plain state machine: no lock, memory or thread in it, each method one transition
+// of SPEC section 1. A slot goes never-used -> in use -> dirty, once. The caller serialises
+// transitions (Block::lock); unlocked_free() and unlocked_dirty() may be read by anyone and are the
+// values of some recent moment.
+//
+// States of a block: served from (free > 0), full (free == 0, something in use or dirty < slots),
+// doomed (dirty == slots: whoever made it so removes it, nobody else may touch it).
+#ifndef FLUSHWALK_ALLOCATOR_BLOCK_H_
+#define FLUSHWALK_ALLOCATOR_BLOCK_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include "allocator/geometry.h"
+#include "allocator/rcu.h"
+#include "allocator/rcu_list.h"
+#include "allocator/spin_lock.h"
+
+namespace flushwalk {
+
+struct VmapArea;
+
+// Half-open range of slots; empty is (slots, 0).
+struct SlotRange {
+  unsigned start;
+  unsigned end;
+
+  friend bool operator==(const SlotRange&, const SlotRange&) = default;
+};
+
+class BlockState {
+ public:
+  static constexpr unsigned used_map_words(unsigned slots) { return (slots + 63) / 64; }
+
+  // used_map: used_map_words(slots) words that outlive the state; they need not be initialised.
+  BlockState(unsigned slots, std::uint64_t* used_map);
+
+  unsigned slots() const { return slots_; }
+  unsigned free() const { return free_.load(std::memory_order_relaxed); }
+  unsigned dirty() const { return dirty_.load(std::memory_order_relaxed); }
+  unsigned in_use() const { return slots_ - free() - dirty(); }
+  // Slots handed out so far; also the next slot to hand out.
+  unsigned handed_out() const { return slots_ - free(); }
+  SlotRange dirty_range() const { return {dirty_min_, dirty_max_}; }
+
+  // Each reads one word, without the lock: `free` only falls, so a value that is too small for a
+  // request stays so.
+  unsigned unlocked_free() const { return free(); }
+  unsigned unlocked_dirty() const { return dirty(); }
+
+  // Hands out `count` slots; count <= free(). Returns the first.
+  unsigned serve(unsigned count);
+
+  // Slots [slot, slot + count) go out of use. False, and no change, unless all of them are in use.
+  bool clear_used(unsigned slot, unsigned count);
+
+  // Slots [slot, slot + count), cleared before, are dirty now. The last one dooms the block.
+  void mark_dirty(unsigned slot, unsigned count);
+
+  bool doomed() const { return dirty() == slots_; }
+  // Nothing in use, not yet doomed. Then free() > 0.
+  bool purgeable() const { return free() + dirty() == slots_ && dirty() != slots_; }
+  // The same from two single reads without the lock; to be confirmed under it.
+  bool unlocked_purgeable() const {
+    const unsigned dirty = unlocked_dirty();
+    return unlocked_free() + dirty == slots_ && dirty != slots_;
+  }
+  bool has_dirty_slots() const { return dirty() != 0; }
+  bool has_dirty_range() const { return dirty_max_ != 0; }
+
+  // The purge action: no more allocation, doomed, the range is the whole block.
+  void doom();
+
+  // The dirty range has been handed to a flush (from patch 3 on).
+  void reset_dirty_range();
+  // Puts a range back that reset_dirty_range() cleared, so that a benchmark can flush the same
+  // again.
+  void restore_dirty_range(SlotRange range);
+
+  bool slot_in_use(unsigned slot) const { return (used_map_[slot / 64] >> (slot % 64) & 1) != 0; }
+
+  // Calls visit(SlotRange) for each run: a maximal stretch of freed slots inside the dirty range.
+  // Of a doomed block: of all that was handed out.
+  template <class Visit>
+  void for_each_dirty_run(Visit&& visit) const {
+    const unsigned end = dirty_max_ < handed_out() ? dirty_max_ : handed_out();
+    unsigned slot = dirty_min_;
+    while (slot < end) {
+      if (slot_in_use(slot)) {
+        ++slot;
+        continue;
+      }
+      const unsigned start = slot;
+      while (slot < end && !slot_in_use(slot)) {
+        ++slot;
+      }
+      visit(SlotRange{start, slot});
+    }
+  }
+
+  // nullptr, or the first invariant of SPEC section 1 that does not hold.
+  const char* broken_invariant(bool range_survives_flush) const;
+
+ private:
+  void add_to_used_map(unsigned slot, unsigned count);
+
+  // Written under the lock, read without it: relaxed, as nothing else is inferred from them.
+  std::atomic<std::uint32_t> free_;
+  std::atomic<std::uint32_t> dirty_{0};
+  std::uint32_t dirty_min_;
+  std::uint32_t dirty_max_{0};
+  std::uint32_t slots_;
+  std::uint64_t* used_map_;
+};
+
+// The descriptor. What a walk reads (lock, counters, list link, address) shares the first cache
+// line; the used map follows the descriptor in the same pool object, 256 bytes in all for a block
+// of 1,024 slots (kernel: 232).
+class alignas(64) Block : public RcuListNode {
+ public:
+  static constexpr std::size_t bytes_for(unsigned slots);
+
+  // A block at va_start, all slots never used, whose list is that of `queue`. memory:
+  // bytes_for(slots) bytes.
+  static Block* create(void* memory, unsigned slots, Address va_start, unsigned queue);
+
+  static Block* of_list_node(RcuListNode* node) { return static_cast<Block*>(node); }
+  static Block* of_retire_node(rcu::RetireNode* node);
+
+  Address address_of(unsigned slot) const { return va_start + (Address{slot} << kPageShift); }
+  Range addresses_of(SlotRange slots) const {
+    return {address_of(slots.start), address_of(slots.end)};
+  }
+
+  // The base, RcuListNode, links the free list of `queue`; its writers hold that queue's lock.
+  SpinLock lock;        // guards state
+  std::uint32_t queue;  // whose free list the block is on while it has never-used slots; constant
+  BlockState state;
+  Address va_start;  // constant
+
+  VmapArea* area = nullptr;      // constant once published
+  std::uint64_t serial = 0;      // creation order; constant once published
+  Block* next_purged = nullptr;  // belongs to the thread that doomed the block
+  rcu::RetireNode retire_node;
+
+ private:
+  Block(unsigned slots, std::uint64_t* used_map, Address start, unsigned owner)
+      : queue(owner), state(slots, used_map), va_start(start) {}
+};
+
+static_assert(alignof(Block) == 64 && sizeof(Block) == 128);
+
+constexpr std::size_t Block::bytes_for(unsigned slots) {
+  return sizeof(Block) + BlockState::used_map_words(slots) * sizeof(std::uint64_t);
+}
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_ALLOCATOR_BLOCK_H_

@@ -1,0 +1,26 @@
+// VmapBlockQueue: one stripe (the kernel's per-CPU struct vmap_block_queue): a lock, a free list,
+// an xarray.
+//
+// List and xarray have different members: the free list holds blocks with never-used slots that
+// this queue created; the xarray holds the blocks whose address hashes to this queue. `lock` guards
+// the list only.
+#ifndef FLUSHWALK_ALLOCATOR_QUEUE_H_
+#define FLUSHWALK_ALLOCATOR_QUEUE_H_
+
+#include "allocator/rcu_list.h"
+#include "allocator/spin_lock.h"
+#include "allocator/xarray.h"
+
+namespace flushwalk {
+
+struct alignas(64) VmapBlockQueue {
+  VmapBlockQueue(SlabPool& nodes, rcu::RetireList& retired) : blocks(nodes, retired) {}
+
+  SpinLock lock;
+  RcuList free;
+  alignas(64) XArray blocks;
+};
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_ALLOCATOR_QUEUE_H_

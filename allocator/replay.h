@@ -1,0 +1,63 @@
+// Replay: performs a trace on an allocator of one revision and answers each operation with one JSON
+// object: what the allocator did, in the form of the recorded answers of the kernel. Page numbers
+// are relative to the first block.
+#ifndef FLUSHWALK_ALLOCATOR_REPLAY_H_
+#define FLUSHWALK_ALLOCATOR_REPLAY_H_
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "allocator/ledger.h"
+#include "allocator/trace.h"
+#include "allocator/vmap_allocator.h"
+
+namespace flushwalk {
+
+class Replay {
+ public:
+  using Json = nlohmann::ordered_json;
+
+  Replay(const TraceSetup& setup, const Behaviors& revision);
+
+  // Performs one operation. `reader` tells where it stands, for errors: a double free, a free of a
+  // name that was never allocated, an alloc of a name in use, a free_racing that is not its block's
+  // last free throw TraceError.
+  Json perform(const TraceOperation& operation, const TraceReader& reader);
+
+  VmapAllocator& allocator() { return allocator_; }
+
+ private:
+  struct Allocation {
+    Address address;
+    unsigned pages;
+  };
+
+  Json alloc(const TraceOperation& operation, const TraceReader& reader);
+  Json free(const TraceOperation& operation, const TraceReader& reader);
+  Json unmap_aliases(const TraceOperation& operation);
+  Json purge(const TraceOperation& operation);
+  Json reclaim();
+  Json drain();
+  Json state();
+
+  void add_purge(Json* answer, const FlushDetail& detail) const;
+  Json lazy(const FlushDetail& detail) const;
+  Json flushes(const FlushDetail& detail) const;
+  std::int64_t page(Address address) const;
+  std::uint64_t slot(Address block_start) const;
+
+  Ledger ledger_;
+  VmapAllocator allocator_;
+  std::unordered_map<std::string, Allocation> live_;
+  std::unordered_set<std::string> failed_;  // names whose alloc failed, until they are freed
+  std::uint64_t performed_ = 0;
+  const Allocation* racing_ = nullptr;  // being freed, with an unmap_aliases in the residual window
+  Json race_;                           // what that one saw
+};
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_ALLOCATOR_REPLAY_H_

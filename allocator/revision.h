@@ -1,0 +1,75 @@
+// Revisions: the states of the kernel's source which this allocator can behave as, each a row of
+// named behaviours. This table is the only place that knows of patches; the code elsewhere tests
+// behaviours.
+//
+// The series is "mm/vmalloc: Prevent stale TLBs in fully utilized blocks" (May 2023, released in
+// v6.5), here p1 to p6; v6.12 adds the later fixes.
+#ifndef FLUSHWALK_ALLOCATOR_REVISION_H_
+#define FLUSHWALK_ALLOCATOR_REVISION_H_
+
+#include <span>
+#include <string_view>
+
+namespace flushwalk {
+
+// How a flush finds dirty blocks.
+enum class Walk {
+  free_list,  // each queue's free list: misses blocks without a never-used slot
+  xarray,     // each queue's xarray by xa_for_each: every live block, from the root for each
+};
+
+// Which queue's lock the kernel holds when a purge in the flush's walk takes a block off its free
+// list.
+enum class PurgeLock {
+  walked,  // the queue whose list or xarray is walked: where that is an xarray, it is the wrong
+           // queue
+  owner,   // the queue whose free list has the block
+};
+
+// How an address hash becomes the number of the queue whose xarray holds the block.
+enum class BucketHash {
+  possible_count,     // modulo the number of possible CPUs: may name a CPU that is not possible
+  next_possible_cpu,  // modulo nr_cpu_ids, then the next possible CPU
+};
+
+// What an allocation of zero pages answers.
+enum class ZeroSize {
+  null,     // NULL, which vm_map_ram does not take for an error
+  invalid,  // -EINVAL
+};
+
+struct Behaviors {
+  std::string_view name;
+  // fc1e0d980037: unmap_aliases walks the xarrays instead of the free lists.
+  Walk walk;
+  // ca5e46c3400b: one walk, under the purge mutex, purges a block or else collects its dirty range.
+  // Before: the walk collects without the mutex, and a second walk over all free lists purges.
+  bool purge_in_walk;
+  // a09fad96ffb1: a collected dirty range is reset, so the next flush does not cover it again.
+  bool reset_collected_range;
+  // 43d7650234c6: alloc skips a block with too little space without taking its lock.
+  bool unlocked_free_check;
+  // 77e50af07f14: the flush's walk keeps a purgeable block that still has a quarter of its slots.
+  bool keep_usable_blocks;
+  // 8c61291fd850: the block remembers the queue whose list it is on.
+  PurgeLock purge_lock;
+  // a34acf30b19b.
+  BucketHash bucket_hash;
+  ZeroSize zero_size;
+};
+
+// All revisions in the order of history. Patch 5 (7f48121e9fa8) annotates the unlocked reads and
+// changes no behaviour: its row equals p4's.
+std::span<const Behaviors> revisions();
+
+// The revision of that name, or nullptr.
+const Behaviors* find_revision(std::string_view name);
+
+// "v6.4, p1, ...": what an error message offers.
+std::string_view revision_names();
+
+std::string_view name_of(Walk walk);
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_ALLOCATOR_REVISION_H_

@@ -1,0 +1,301 @@
+// The facade's alloc and free paths; its flushes are in vmap_flush.cc, its self-description in
+// vmap_state.cc.
+#include "allocator/vmap_allocator.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "allocator/call_scope.h"
+
+namespace flushwalk {
+namespace {
+
+// More pages have no size in bytes.
+constexpr std::uint64_t kMostPages = ~std::uint64_t{0} >> kPageShift;
+
+std::vector<unsigned> make_buckets(const PossibleCpus& cpus, BucketHash hash) {
+  if (hash == BucketHash::possible_count) {
+    std::vector<unsigned> buckets(cpus.count());
+    for (unsigned i = 0; i < cpus.count(); ++i) {
+      buckets[i] = i;
+    }
+    return buckets;
+  }
+  std::vector<unsigned> buckets(cpus.ids());
+  for (unsigned i = 0; i < cpus.ids(); ++i) {
+    buckets[i] = cpus.at_or_after(i);
+  }
+  return buckets;
+}
+
+Range space_of(const VmapAllocator::Options& options) {
+  const Address first = options.geometry.first_block();
+  return {first, first + options.space_blocks * options.geometry.block_bytes()};
+}
+
+}  // namespace
+
+VmapAllocator::VmapAllocator(Options options)
+    : options_(std::move(options)),
+      space_(space_of(options_), options_.lazy_max_pages),
+      block_pool_(Block::bytes_for(options_.geometry.slots())),
+      buckets_(make_buckets(options_.cpus, options_.revision->bucket_hash)) {
+  queues_.reserve(options_.cpus.ids());
+  for (unsigned cpu = 0; cpu < options_.cpus.ids(); ++cpu) {
+    queues_.push_back(std::make_unique<VmapBlockQueue>(node_pool_, retired_));
+  }
+}
+
+VmapAllocator::~VmapAllocator() = default;
+
+AllocReport VmapAllocator::zero_or_too_many(std::uint64_t pages) const {
+  AllocReport report;
+  const bool null = pages == 0 && options_.revision->zero_size == ZeroSize::null;
+  report.error = null ? Error::null : Error::invalid;
+  return report;
+}
+
+AllocReport VmapAllocator::alloc(unsigned queue, unsigned pages, FlushDetail* detail) {
+  if (pages == 0 || pages > options_.geometry.max_alloc_pages()) {
+    return zero_or_too_many(pages);
+  }
+  const CallScope scope;
+  const unsigned slots = 1U << order_of(pages);
+  AllocReport report = serve_from_list(queue, slots);
+  if (report.error == Error::none) {
+    return report;
+  }
+  AllocReport fresh = new_block(queue, slots, detail);
+  fresh.visited = report.visited;
+  fresh.block_locks = report.block_locks;
+  return fresh;
+}
+
+AllocReport VmapAllocator::alloc_new_block(unsigned queue, unsigned pages, FlushDetail* detail) {
+  if (pages == 0 || pages > options_.geometry.max_alloc_pages()) {
+    return zero_or_too_many(pages);
+  }
+  const CallScope scope;
+  return new_block(queue, 1U << order_of(pages), detail);
+}
+
+AllocReport VmapAllocator::alloc_in_block(Address address, unsigned pages) {
+  if (pages == 0 || pages > options_.geometry.max_alloc_pages()) {
+    return zero_or_too_many(pages);
+  }
+  const CallScope scope;
+  AllocReport report;
+  Block* const block = block_at(address);
+  if (block == nullptr) {
+    report.error = Error::not_allocated;
+    return report;
+  }
+  const unsigned slots = 1U << order_of(pages);
+  const std::lock_guard guard(block->lock);
+  if (block->state.free() < slots) {
+    report.error = Error::busy;
+    return report;
+  }
+  take_slots(*block, slots, &report);
+  return report;
+}
+
+// vb_alloc's walk: first fit from the oldest block on. busy: no block of the list serves the
+// request.
+AllocReport VmapAllocator::serve_from_list(unsigned queue, unsigned slots) {
+  AllocReport report;
+  const RcuList& list = queues_[queue]->free;
+  for (RcuListNode* node = list.first(); node != list.end(); node = RcuList::next(node)) {
+    Block& block = *Block::of_list_node(node);
+    ++report.visited;
+    if (options_.revision->unlocked_free_check && block.state.unlocked_free() < slots) {
+      continue;
+    }
+    const std::lock_guard guard(block.lock);
+    ++report.block_locks;
+    if (block.state.free() >= slots) {
+      take_slots(block, slots, &report);
+      return report;
+    }
+  }
+  report.error = Error::busy;
+  return report;
+}
+
+// With the block's lock held and enough space in it. A block that is used up leaves its free list.
+void VmapAllocator::take_slots(Block& block, unsigned slots, AllocReport* report) {
+  report->address = block.address_of(block.state.serve(slots));
+  report->free = block.state.free();
+  report->dirty = block.state.dirty();
+  report->serial = block.serial;
+  report->left_list = report->free == 0;
+  if (report->left_list) {
+    const std::lock_guard guard(queue_of(block).lock);
+    RcuList::erase(&block);
+  }
+}
+
+// alloc_vmap_area: when there is no space, one reclaim and one retry.
+Error VmapAllocator::alloc_area(std::uint64_t size, std::uint64_t align, VmapArea** area,
+                                AllocReport* report, FlushDetail* detail) {
+  const Error error = space_.alloc(size, align, area);
+  if (error != Error::busy) {
+    return error;
+  }
+  report->reclaimed = true;
+  report->reclaim = reclaim(detail);
+  return space_.alloc(size, align, area);
+}
+
+// new_vmap_block. Publication: first the xarray, where walks find the block though it is on no list
+// yet (it cannot be purged in that window: nothing is dirty and something is in use), then the tail
+// of the free list.
+AllocReport VmapAllocator::new_block(unsigned queue, unsigned slots, FlushDetail* detail) {
+  AllocReport report;
+  void* const memory = block_pool_.take();
+  if (memory == nullptr) {
+    report.error = Error::no_memory;
+    return report;
+  }
+  const std::uint64_t bytes = options_.geometry.block_bytes();
+  VmapArea* area = nullptr;
+  report.error = alloc_area(bytes, bytes, &area, &report, detail);
+  if (report.error != Error::none) {
+    block_pool_.give_back(memory);
+    return report;
+  }
+  Block* const block = Block::create(memory, options_.geometry.slots(), area->start, queue);
+  block->area = area;
+  block->serial = blocks_created_.fetch_add(1, std::memory_order_relaxed);
+  report.address = block->address_of(block->state.serve(slots));
+  report.new_block = true;
+  report.serial = block->serial;
+  report.free = block->state.free();
+  XArray& index = queues_[bucket(area->start)]->blocks;
+  report.error = index.insert(options_.geometry.index(area->start), block);
+  if (report.error != Error::none) {
+    // Nobody has seen the addresses: they need no flush.
+    space_.release_unused(area);
+    block_pool_.give_back(memory);
+    return report;
+  }
+  const std::lock_guard guard(queues_[queue]->lock);
+  queues_[queue]->free.push_back(block);
+  return report;
+}
+
+// In a read-side critical section. nullptr where there is no block.
+Block* VmapAllocator::block_at(Address address) const {
+  if (address < options_.geometry.first_block()) {
+    return nullptr;
+  }
+  const XArray& index = queues_[bucket(address)]->blocks;
+  return static_cast<Block*>(index.load(options_.geometry.index(address)));
+}
+
+FreeReport VmapAllocator::free(Address address, unsigned pages) {
+  FreeReport report;
+  if (pages == 0 || pages > options_.geometry.max_alloc_pages() || address % kPageSize != 0) {
+    report.error = Error::invalid;
+    return report;
+  }
+  const CallScope scope;
+  const unsigned slots = 1U << order_of(pages);
+  const unsigned slot = options_.geometry.slot(address);
+  Block* const block = block_at(address);
+  bool was_in_use = false;
+  if (block != nullptr) {
+    const std::lock_guard guard(block->lock);
+    was_in_use = block->state.clear_used(slot, slots);
+  }
+  if (!was_in_use) {
+    report.error = Error::not_allocated;
+    return report;
+  }
+  // Here the kernel clears the page table entries, without a flush and without a lock.
+  report.serial = block->serial;
+  {
+    const std::lock_guard guard(block->lock);
+    block->state.mark_dirty(slot, slots);
+    report.free = block->state.free();
+    report.dirty = block->state.dirty();
+    report.dirty_range = block->state.dirty_range();
+    report.block_freed = block->state.doomed();
+  }
+  if (options_.ledger != nullptr) {
+    options_.ledger->freed({address, address + pages * kPageSize});
+  }
+  if (report.block_freed) {
+    if (options_.in_residual_window) {
+      options_.in_residual_window();
+    }
+    report.drain = free_block(block);
+  }
+  return report;
+}
+
+// free_vmap_block, by the thread that doomed the block; it is off the free list. The whole block is
+// lazily freed, whatever its dirty range says. True: the drain work wants to run.
+bool VmapAllocator::free_block(Block* block) {
+  XArray& index = queues_[bucket(block->va_start)]->blocks;
+  [[maybe_unused]] const void* const erased = index.erase(options_.geometry.index(block->va_start));
+  assert(erased == block);
+  VmapArea* const area = block->area;
+  space_.unlink(area);
+  const bool drain = space_.free_lazy(area);
+  retire(block);
+  return drain;
+}
+
+void VmapAllocator::retire(Block* block) {
+  const auto free = [](rcu::RetireNode* node, void* pool) {
+    static_cast<SlabPool*>(pool)->give_back(Block::of_retire_node(node));
+  };
+  retired_.add(&block->retire_node, free, &block_pool_);
+}
+
+AllocReport VmapAllocator::map_ram(unsigned queue, std::uint64_t pages, FlushDetail* detail) {
+  AllocReport report;
+  if (pages <= options_.geometry.max_alloc_pages()) {
+    report = alloc(queue, static_cast<unsigned>(pages), detail);
+  } else if (pages > kMostPages) {
+    report.error = Error::invalid;
+  } else {
+    const CallScope scope;
+    VmapArea* area = nullptr;
+    report.error = alloc_area(pages << kPageShift, kPageSize, &area, &report, detail);
+    report.address = area == nullptr ? 0 : area->start;
+  }
+  if (report.error != Error::none || options_.shootdown == nullptr) {
+    return report;
+  }
+  const Range range{report.address, report.address + (pages << kPageShift)};
+  if (const int failed = options_.shootdown->map(range); failed != 0) {
+    unmap_ram(report.address, pages);
+    report.error = Error::system;
+    report.reclaim.system_errno = failed;
+  }
+  return report;
+}
+
+FreeReport VmapAllocator::unmap_ram(Address address, std::uint64_t pages) {
+  if (pages <= options_.geometry.max_alloc_pages()) {
+    return free(address, static_cast<unsigned>(pages));
+  }
+  const CallScope scope;
+  FreeReport report;
+  VmapArea* const area =
+      pages > kMostPages ? nullptr : space_.unlink_sized(address, pages << kPageShift);
+  if (area == nullptr) {
+    report.error = Error::not_allocated;
+    return report;
+  }
+  if (options_.ledger != nullptr) {
+    options_.ledger->freed({area->start, area->end});
+  }
+  report.drain = space_.free_lazy(area);
+  return report;
+}
+
+}  // namespace flushwalk

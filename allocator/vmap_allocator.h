@@ -1,0 +1,179 @@
+// VmapAllocator: the facade: the kernel's per-CPU vmap block allocator, in any revision of the
+// table.
+//
+//   map_ram, unmap_ram     vm_map_ram, vm_unmap_ram: any size, memory behind the address
+//   alloc, free            vb_alloc, vb_free: 1 to 64 pages from a block, accounting alone
+//   unmap_aliases          _vm_unmap_aliases: every page freed before the call is flushed when it
+//   returns
+//                          (in revision v6.4 with the exceptions that patch 1 mends)
+//   reclaim, drain, purge  what exhausted address space, the drain work and a fragmented queue
+//   bring about
+//
+// A flush goes one way: walk (flush_walk.h) -> plan (flush_plan.h) -> shootdown (shootdown.h) ->
+// report. Concurrent callers are safe, from any threads. A call names the queue it runs on: the
+// kernel's current CPU, here a stripe, which need not be the CPU of the thread.
+//
+// Lock order, as the kernel's: purge mutex > block > queue. The locks of the xarrays, the address
+// space and the pools are leaves. Each call is one read-side critical section of RCU and ends in a
+// quiescent state (rcu.h); descriptors are freed by release_retired() only.
+//
+// Where it differs from the kernel: free() checks that what it is given was handed out and says so
+// if not. The purge in the flush's walk of p2 to p6 takes blocks off a free list under the lock of
+// the wrong queue; here the right lock is taken always, and the report says which one the kernel
+// would have held.
+#ifndef FLUSHWALK_ALLOCATOR_VMAP_ALLOCATOR_H_
+#define FLUSHWALK_ALLOCATOR_VMAP_ALLOCATOR_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "allocator/address_space.h"
+#include "allocator/block.h"
+#include "allocator/error.h"
+#include "allocator/flush_plan.h"
+#include "allocator/geometry.h"
+#include "allocator/ledger.h"
+#include "allocator/queue.h"
+#include "allocator/reports.h"
+#include "allocator/revision.h"
+#include "allocator/shootdown.h"
+
+namespace flushwalk {
+
+class VmapAllocator {
+ public:
+  struct Options {
+    Geometry geometry{Address{0xffffc90000000000}, 1024};
+    std::uint64_t space_blocks = std::uint64_t{1} << 16;
+    PossibleCpus cpus = PossibleCpus::first(1);
+    const Behaviors* revision = find_revision("v6.12");
+    std::uint64_t lazy_max_pages = kernel_lazy_max_pages(1);
+    // Both may be null (no system calls; no shadow accounting) and outlive the allocator.
+    Shootdown* shootdown = nullptr;
+    Ledger* ledger = nullptr;
+    // Called by the last free of a block after it has dropped the block's lock and before the
+    // block's area is on the lazy list: the residual window, which tests and replays stop in.
+    std::function<void()> in_residual_window;
+  };
+
+  explicit VmapAllocator(Options options);
+  // No call may be running.
+  ~VmapAllocator();
+  VmapAllocator(const VmapAllocator&) = delete;
+  VmapAllocator& operator=(const VmapAllocator&) = delete;
+
+  // `queue` is a possible CPU's number in all of these.
+
+  // 1 to 64 pages (geometry().max_alloc_pages()); 2^order(pages) slots are used up. invalid: more,
+  // or zero (null before v6.12). busy: no address space. `detail` is filled where the call had to
+  // reclaim.
+  AllocReport alloc(unsigned queue, unsigned pages, FlushDetail* detail = nullptr);
+
+  // `pages` as at alloc(). not_allocated: the address is not in use; nothing is changed.
+  FreeReport free(Address address, unsigned pages);
+
+  // Any number of pages from 1 on. The pages are accessible at the address afterwards
+  // (shootdown->map).
+  AllocReport map_ram(unsigned queue, std::uint64_t pages, FlushDetail* detail = nullptr);
+  FreeReport unmap_ram(Address address, std::uint64_t pages);
+
+  // vm_unmap_aliases, or _vm_unmap_aliases(start, end, flush) with `caller`. plan: the gather to
+  // use and scratch space; cleared first. In the report and detail: what was visited, found, purged
+  // and flushed.
+  FlushReport unmap_aliases(FlushPlan& plan, const CallerRange& caller = {},
+                            FlushDetail* detail = nullptr);
+  FlushReport unmap_aliases() {
+    FlushPlan plan(Gather::hull);
+    return unmap_aliases(plan);
+  }
+
+  // The walk of a flush alone, over all possible CPUs' queues: adds the dirty ranges it finds to
+  // `plan` and changes nothing, whatever the revision does with what it finds.
+  FlushReport collect(Walk walk, FlushPlan& plan);
+
+  // purge_fragmented_blocks(queue): dooms every block of its free list that has nothing in use. No
+  // flush.
+  FlushReport purge(unsigned queue, FlushDetail* detail = nullptr);
+  // reclaim_and_purge_vmap_areas: purge() of every queue, then the lazy list is flushed and given
+  // back.
+  FlushReport reclaim(FlushDetail* detail = nullptr);
+  // One pass of the drain work: the lazy list is flushed and given back.
+  FlushReport drain(FlushDetail* detail = nullptr);
+
+  // new_vmap_block: like alloc(), but always from a block of its own, without a look at the free
+  // list.
+  AllocReport alloc_new_block(unsigned queue, unsigned pages, FlushDetail* detail = nullptr);
+  // Like alloc(), but from the block that holds `address`. With these two a benchmark builds a load
+  // of any shape in time linear in its blocks. busy: the block has too little space.
+  AllocReport alloc_in_block(Address address, unsigned pages);
+
+  // Frees descriptors and nodes whose grace period is over; waits for one. Call it between timed
+  // sections.
+  std::size_t release_retired() { return retired_.release(); }
+
+  const Geometry& geometry() const { return options_.geometry; }
+  const Behaviors& revision() const { return *options_.revision; }
+  const PossibleCpus& cpus() const { return options_.cpus; }
+  std::uint64_t lazy_pages() const { return space_.lazy_pages(); }
+  // The queue whose xarray holds the block at `address`.
+  unsigned bucket(Address address) const {
+    return buckets_[options_.geometry.hash_input(address) % buckets_.size()];
+  }
+
+  // The live blocks by creation order, and each possible CPU's free list. At quiescence only.
+  AllocatorState state() const;
+  // Empty, or the first invariant that does not hold (SPEC section 1; and no address is lost). At
+  // quiescence only.
+  std::string broken_invariant() const;
+
+  // Where tests run out of memory.
+  SlabPool& block_pool() { return block_pool_; }
+  SlabPool& node_pool() { return node_pool_; }
+
+ private:
+  struct PurgedBlocks;
+
+  AllocReport zero_or_too_many(std::uint64_t pages) const;
+  AllocReport serve_from_list(unsigned queue, unsigned slots);
+  AllocReport new_block(unsigned queue, unsigned slots, FlushDetail* detail);
+  Error alloc_area(std::uint64_t size, std::uint64_t align, VmapArea** area, AllocReport* report,
+                   FlushDetail* detail);
+  void take_slots(Block& block, unsigned slots, AllocReport* report);
+  VmapBlockQueue& queue_of(const Block& block) { return *queues_[block.queue]; }
+  Block* block_at(Address address) const;
+  bool free_block(Block* block);
+  void retire(Block* block);
+
+  void walk_and_collect(FlushPlan& plan, bool purge, PurgedBlocks* purged, FlushReport* report,
+                        FlushDetail* detail);
+  std::uint64_t purge_fragmented(unsigned queue, FlushReport* report, FlushDetail* detail);
+  std::uint64_t purge_fragmented_all(FlushReport* report, FlushDetail* detail);
+  void doom(Block& block, unsigned lock_queue, PurgedBlocks* purged, FlushReport* report,
+            FlushDetail* detail);
+  void free_purged(PurgedBlocks& purged, FlushReport* report);
+  bool flush_lazy(FlushPlan& plan, FlushReport* report, FlushDetail* detail);
+  void flush(FlushPlan& plan, bool by_lazy, FlushReport* report, FlushDetail* detail);
+  void lock_purge_mutex();
+
+  Options options_;
+  AddressSpace space_;
+  SlabPool block_pool_;
+  SlabPool node_pool_{XArray::kNodeBytes};
+  rcu::RetireList retired_;
+  std::vector<std::unique_ptr<VmapBlockQueue>> queues_;  // by CPU number, impossible ones included
+  std::vector<unsigned> buckets_;                        // hash remainder -> queue
+  std::atomic<std::uint64_t> blocks_created_{0};
+
+  std::mutex purge_mutex_;             // vmap_purge_lock
+  std::vector<VmapArea*> lazy_areas_;  // scratch of flush_lazy(); purge_mutex_
+  std::vector<Range> owed_;            // ranges of a flush that failed; purge_mutex_
+};
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_ALLOCATOR_VMAP_ALLOCATOR_H_

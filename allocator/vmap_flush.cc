@@ -1,0 +1,247 @@
+// The facade's flushes: _vm_unmap_aliases, purge_fragmented_blocks, the reclaim and the lazy list.
+//
+// Completeness. Every free that has returned before unmap_aliases() begins is in its block's dirty
+// range, or the block is doomed. The walk reads the range under the block's lock, which the free
+// has released: so it sees it. Two callers at once: from patch 2 on the purge mutex is held from
+// before the walk to after the flush, so the one who finds a range already reset (patch 3) has
+// waited for the flush that covered it. Before, ranges are never reset and the walk needs no mutex.
+// A doomed block is on the lazy list once the free or purge that doomed it has returned. What is
+// left is the residual window: a last free that has dropped the block's lock and has not reached
+// the lazy list yet takes earlier, completed frees of the same block along. It is the kernel's in
+// every revision.
+#include <mutex>
+
+#include "allocator/call_scope.h"
+#include "allocator/flush_walk.h"
+#include "allocator/vmap_allocator.h"
+
+namespace flushwalk {
+
+// The private purge list: doomed blocks in the order in which they were found.
+struct VmapAllocator::PurgedBlocks {
+  Block* first = nullptr;
+  Block** end = &first;
+
+  void append(Block* block) {
+    block->next_purged = nullptr;
+    *end = block;
+    end = &block->next_purged;
+  }
+};
+
+// A thread that waits for the mutex must not hold up grace periods: it counts as offline meanwhile.
+void VmapAllocator::lock_purge_mutex() {
+  if (!purge_mutex_.try_lock()) {
+    const rcu::Offline offline;
+    purge_mutex_.lock();
+  }
+}
+
+FlushReport VmapAllocator::unmap_aliases(FlushPlan& plan, const CallerRange& caller,
+                                         FlushDetail* detail) {
+  const CallScope scope;
+  FlushReport report;
+  plan.clear();
+  plan.add(caller.range);
+  PurgedBlocks purged;
+  if (options_.revision->purge_in_walk) {
+    lock_purge_mutex();
+    walk_and_collect(plan, true, &purged, &report, detail);
+    free_purged(purged, &report);
+  } else {
+    walk_and_collect(plan, false, &purged, &report, detail);
+    lock_purge_mutex();
+    report.visited_purge = purge_fragmented_all(&report, detail);
+  }
+  const std::lock_guard guard(purge_mutex_, std::adopt_lock);
+  report.dirty_blocks = plan.dirty_blocks();
+  const bool something_owed = !owed_.empty();
+  if (!flush_lazy(plan, &report, detail) &&
+      (caller.flush || plan.dirty_blocks() != 0 || something_owed)) {
+    flush(plan, false, &report, detail);
+  }
+  return report;
+}
+
+void VmapAllocator::walk_and_collect(FlushPlan& plan, bool purge, PurgedBlocks* purged,
+                                     FlushReport* report, FlushDetail* detail) {
+  const Behaviors& revision = *options_.revision;
+  const unsigned keep_from = revision.keep_usable_blocks ? options_.geometry.slots() / 4 : ~0U;
+  for (const unsigned cpu : options_.cpus.list()) {
+    const std::uint64_t visited = walk_queue(revision.walk, *queues_[cpu], [&](Block& block) {
+      const std::lock_guard guard(block.lock);
+      if (purge && block.state.purgeable() && block.state.free() < keep_from) {
+        const bool by_owner = revision.purge_lock == PurgeLock::owner;
+        doom(block, by_owner ? block.queue : cpu, purged, report, detail);
+      } else if (block.state.has_dirty_range() && !block.state.doomed()) {
+        plan.add_dirty(block);
+        if (detail != nullptr) {
+          detail->dirty_ranges.push_back({block.serial, block.va_start, block.state.dirty_range()});
+        }
+        if (revision.reset_collected_range) {
+          block.state.reset_dirty_range();
+        }
+      }
+    });
+    report->visited += visited;
+    report->block_locks += visited;
+    if (detail != nullptr) {
+      detail->visited_by_queue.push_back(visited);
+    }
+  }
+}
+
+FlushReport VmapAllocator::collect(Walk walk, FlushPlan& plan) {
+  const CallScope scope;
+  FlushReport report;
+  const std::uint64_t before = plan.dirty_blocks();
+  for (const unsigned cpu : options_.cpus.list()) {
+    report.visited += walk_queue(walk, *queues_[cpu], [&](Block& block) {
+      const std::lock_guard guard(block.lock);
+      if (block.state.has_dirty_range() && !block.state.doomed()) {
+        plan.add_dirty(block);
+      }
+    });
+  }
+  report.block_locks = report.visited;
+  report.dirty_blocks = plan.dirty_blocks() - before;
+  return report;
+}
+
+// The purge action, with the block's lock held. lock_queue: the queue whose lock the kernel takes,
+// which p2 to p6 get wrong (a race that can corrupt a list). What is taken here is the lock of the
+// list's own queue, always.
+void VmapAllocator::doom(Block& block, unsigned lock_queue, PurgedBlocks* purged,
+                         FlushReport* report, FlushDetail* detail) {
+  block.state.doom();
+  {
+    const std::lock_guard guard(queue_of(block).lock);
+    RcuList::erase(&block);
+  }
+  purged->append(&block);
+  ++report->purged;
+  if (detail != nullptr) {
+    detail->purged.push_back({block.serial, block.queue, lock_queue});
+  }
+}
+
+void VmapAllocator::free_purged(PurgedBlocks& purged, FlushReport* report) {
+  Block* block = purged.first;
+  while (block != nullptr) {
+    // free_block() hands the descriptor to RCU; its link is read before.
+    Block* const next = block->next_purged;
+    report->drain |= free_block(block);
+    block = next;
+  }
+}
+
+// purge_fragmented_blocks: an unlocked look first, then the test again under the lock. Returns the
+// nodes visited.
+std::uint64_t VmapAllocator::purge_fragmented(unsigned queue, FlushReport* report,
+                                              FlushDetail* detail) {
+  PurgedBlocks purged;
+  const std::uint64_t visited = walk_free_list(*queues_[queue], [&](Block& block) {
+    if (!block.state.unlocked_purgeable()) {
+      return;
+    }
+    const std::lock_guard guard(block.lock);
+    ++report->block_locks;
+    if (block.state.purgeable()) {
+      doom(block, queue, &purged, report, detail);
+    }
+  });
+  free_purged(purged, report);
+  return visited;
+}
+
+std::uint64_t VmapAllocator::purge_fragmented_all(FlushReport* report, FlushDetail* detail) {
+  std::uint64_t visited = 0;
+  for (const unsigned cpu : options_.cpus.list()) {
+    visited += purge_fragmented(cpu, report, detail);
+  }
+  return visited;
+}
+
+FlushReport VmapAllocator::purge(unsigned queue, FlushDetail* detail) {
+  const CallScope scope;
+  FlushReport report;
+  report.visited_purge = purge_fragmented(queue, &report, detail);
+  return report;
+}
+
+FlushReport VmapAllocator::reclaim(FlushDetail* detail) {
+  FlushReport report;
+  lock_purge_mutex();
+  const std::lock_guard guard(purge_mutex_, std::adopt_lock);
+  report.visited_purge = purge_fragmented_all(&report, detail);
+  FlushPlan plan(Gather::hull);
+  flush_lazy(plan, &report, detail);
+  return report;
+}
+
+FlushReport VmapAllocator::drain(FlushDetail* detail) {
+  const CallScope scope;
+  FlushReport report;
+  lock_purge_mutex();
+  const std::lock_guard guard(purge_mutex_, std::adopt_lock);
+  FlushPlan plan(Gather::hull);
+  flush_lazy(plan, &report, detail);
+  return report;
+}
+
+// __purge_vmap_area_lazy, with the purge mutex held. False, and no flush, when the lazy list is
+// empty; else one flush of it and of what is in `plan`, after which the areas are free. If the
+// flush fails they stay lazy.
+bool VmapAllocator::flush_lazy(FlushPlan& plan, FlushReport* report, FlushDetail* detail) {
+  for (const Range& range : owed_) {
+    plan.add(range);
+  }
+  lazy_areas_.clear();
+  space_.take_lazy(&lazy_areas_);
+  if (lazy_areas_.empty()) {
+    return false;
+  }
+  for (const VmapArea* area : lazy_areas_) {
+    plan.add({area->start, area->end});
+    if (detail != nullptr) {
+      detail->lazy.push_back({area->start, area->end});
+    }
+  }
+  flush(plan, true, report, detail);
+  if (report->error != Error::none) {
+    space_.put_back_lazy(lazy_areas_);
+    return true;
+  }
+  report->lazy_areas += lazy_areas_.size();
+  space_.release_flushed(lazy_areas_);
+  return true;
+}
+
+// With the purge mutex held. What could not be flushed is owed: it is part of the next flush.
+void VmapAllocator::flush(FlushPlan& plan, bool by_lazy, FlushReport* report, FlushDetail* detail) {
+  const std::span<const Range> ranges = plan.ranges();
+  if (options_.shootdown != nullptr) {
+    report->system_errno = options_.shootdown->flush(ranges);
+  }
+  if (report->system_errno != 0) {
+    report->error = Error::system;
+    owed_.assign(ranges.begin(), ranges.end());
+    return;
+  }
+  owed_.clear();
+  report->flushes += ranges.empty() ? 1 : ranges.size();
+  for (const Range& range : ranges) {
+    report->flushed_pages += range.pages();
+    if (options_.ledger != nullptr) {
+      options_.ledger->flushed(range);
+    }
+    if (detail != nullptr) {
+      detail->flushes.push_back({range, by_lazy});
+    }
+  }
+  if (ranges.empty() && detail != nullptr) {
+    detail->flushes.push_back({plan.hull(), by_lazy});
+  }
+}
+
+}  // namespace flushwalk
