@@ -58,7 +58,7 @@ class VmapAllocator {
     Ledger* ledger = nullptr;
     // Called by the last free of a block after it has dropped the block's lock and before the
     // block's area is on the lazy list: the residual window, which tests and replays stop in.
-    std::function<void()> in_residual_window;
+    std::function<void()> in_residual_window = nullptr;
   };
 
   explicit VmapAllocator(Options options);
