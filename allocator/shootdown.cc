@@ -56,6 +56,13 @@ class MprotectRange final : public Shootdown {
     return 0;
   }
   int map(const Range& /*range*/) override { return 0; }
+  int settle() override {
+    if (executable_.size() == 0) {
+      return 0;
+    }
+    executable_.clear();
+    return protect(arena_.range(), PROT_READ | PROT_WRITE);
+  }
 
  private:
   // Each executable range is a VMA; the kernel's default limit is 65,530.
@@ -63,10 +70,10 @@ class MprotectRange final : public Shootdown {
 
   int flush_one(const Range& range) {
     if (executable_.size() >= kMostExecutableRanges) {
-      if (const int error = set(arena_.range(), PROT_READ | PROT_WRITE); error != 0) {
+      ++calls_;
+      if (const int error = settle(); error != 0) {
         return error;
       }
-      executable_.clear();
     }
     const bool all_executable = executable_.covers(range);
     if (!all_executable) {
