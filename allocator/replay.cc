@@ -120,6 +120,11 @@ Replay::Json Replay::alloc(const TraceOperation& operation, const TraceReader& r
   }
   FlushDetail detail;
   const AllocReport report = allocator_.alloc(operation.cpu, operation.pages, &detail);
+  summary_.visited += report.visited;
+  summary_.block_locks += report.block_locks;
+  summary_.created += report.new_block ? 1 : 0;
+  summary_.failures += report.error == Error::none ? 0 : 1;
+  count(report.reclaim);
   Json answer;
   answer["cpu"] = operation.cpu;
   answer["pages"] = operation.pages;
@@ -206,6 +211,11 @@ Replay::Json Replay::unmap_aliases(const TraceOperation& operation) {
   FlushPlan plan(Gather::hull);
   FlushDetail detail;
   const FlushReport report = allocator_.unmap_aliases(plan, caller, &detail);
+  count(report);
+  const std::uint64_t stale = ledger_.stale_pages();
+  ++summary_.unmap_aliases;
+  summary_.incomplete += stale == 0 ? 0 : 1;
+  summary_.stale_pages_left += stale;
   Json answer;
   answer["visited"] = report.visited;
   answer["visited_cpu"] = detail.visited_by_queue;
@@ -226,6 +236,7 @@ Replay::Json Replay::unmap_aliases(const TraceOperation& operation) {
 Replay::Json Replay::purge(const TraceOperation& operation) {
   FlushDetail detail;
   const FlushReport report = allocator_.purge(operation.cpu, &detail);
+  count(report);
   Json answer;
   answer["cpu"] = operation.cpu;
   answer["visited_purge"] = report.visited_purge;
@@ -238,6 +249,7 @@ Replay::Json Replay::purge(const TraceOperation& operation) {
 Replay::Json Replay::reclaim() {
   FlushDetail detail;
   const FlushReport report = allocator_.reclaim(&detail);
+  count(report);
   Json answer;
   answer["visited_purge"] = report.visited_purge;
   answer["vb_locks"] = report.block_locks;
@@ -248,7 +260,7 @@ Replay::Json Replay::reclaim() {
 
 Replay::Json Replay::drain() {
   FlushDetail detail;
-  allocator_.drain(&detail);
+  count(allocator_.drain(&detail));
   Json answer;
   add_purge(&answer, detail);
   answer["flushes"] = flushes(detail);
@@ -272,6 +284,15 @@ Replay::Json Replay::state() {
   }
   answer["lists"] = state.lists;
   return answer;
+}
+
+void Replay::count(const FlushReport& report) {
+  summary_.visited += report.visited + report.visited_purge;
+  summary_.block_locks += report.block_locks;
+  summary_.ranges += report.dirty_blocks;
+  summary_.flushes += report.flushes;
+  summary_.flushed_pages += report.flushed_pages;
+  summary_.purged += report.purged;
 }
 
 void Replay::add_purge(Json* answer, const FlushDetail& detail) const {

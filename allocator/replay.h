@@ -16,6 +16,21 @@
 
 namespace flushwalk {
 
+// What a whole trace came to, in one revision.
+struct ReplaySummary {
+  std::uint64_t visited = 0;      // blocks looked at: by allocs, flush walks and purges
+  std::uint64_t block_locks = 0;  // taken by the same
+  std::uint64_t ranges = 0;       // dirty ranges collected
+  std::uint64_t flushes = 0;
+  std::uint64_t flushed_pages = 0;
+  std::uint64_t purged = 0;    // blocks
+  std::uint64_t created = 0;   // blocks
+  std::uint64_t failures = 0;  // allocs
+  std::uint64_t unmap_aliases = 0;
+  std::uint64_t incomplete = 0;        // calls of unmap_aliases that left something stale
+  std::uint64_t stale_pages_left = 0;  // by those, added up
+};
+
 class Replay {
  public:
   using Json = nlohmann::ordered_json;
@@ -27,6 +42,7 @@ class Replay {
   // last free throw TraceError.
   Json perform(const TraceOperation& operation, const TraceReader& reader);
 
+  const ReplaySummary& summary() const { return summary_; }
   VmapAllocator& allocator() { return allocator_; }
 
  private:
@@ -43,6 +59,7 @@ class Replay {
   Json drain();
   Json state();
 
+  void count(const FlushReport& report);
   void add_purge(Json* answer, const FlushDetail& detail) const;
   Json lazy(const FlushDetail& detail) const;
   Json flushes(const FlushDetail& detail) const;
@@ -54,6 +71,7 @@ class Replay {
   std::unordered_map<std::string, Allocation> live_;
   std::unordered_set<std::string> failed_;  // names whose alloc failed, until they are freed
   std::uint64_t performed_ = 0;
+  ReplaySummary summary_;
   const Allocation* racing_ = nullptr;  // being freed, with an unmap_aliases in the residual window
   Json race_;                           // what that one saw
 };

@@ -3,9 +3,13 @@
 #include <CLI/CLI.hpp>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "allocator/replay.h"
 
@@ -29,29 +33,90 @@ Operations:
   reclaim   drain   state   free_racing NAME
 Answers: page numbers are relative to the first block's address; `stale` counts pages that were freed and
 that no flush has covered since.
-Example: vmap_replay --revision=p1 < my.trace)";
+Examples: vmap_replay --revision=p1 < my.trace
+          vmap_replay --all --summary < my.trace)";
 
 constexpr int kBadInput = 2;
 
-int replay(std::istream& in, const std::string& name, const flushwalk::Behaviors& revision) {
+using flushwalk::Behaviors;
+using flushwalk::Replay;
+using flushwalk::ReplaySummary;
+
+struct Column {
+  const char* heading;
+  std::uint64_t ReplaySummary::*value;
+};
+
+constexpr Column kColumns[] = {{"visited", &ReplaySummary::visited},
+                               {"locks", &ReplaySummary::block_locks},
+                               {"ranges", &ReplaySummary::ranges},
+                               {"flushes", &ReplaySummary::flushes},
+                               {"flushed pages", &ReplaySummary::flushed_pages},
+                               {"purged", &ReplaySummary::purged},
+                               {"created", &ReplaySummary::created},
+                               {"failed", &ReplaySummary::failures},
+                               {"unmap_aliases", &ReplaySummary::unmap_aliases},
+                               {"incomplete", &ReplaySummary::incomplete},
+                               {"stale pages", &ReplaySummary::stale_pages_left}};
+
+constexpr const char* kLegend =
+    "visited, locks: blocks looked at and block locks taken, by allocs, flushes and purges\n"
+    "ranges, flushes: dirty ranges collected, calls of flush_tlb_kernel_range; purged, created: "
+    "blocks\n"
+    "failed: allocs; incomplete: calls of unmap_aliases that left something stale, and the pages "
+    "of all of them\n";
+
+void print_summary(const std::vector<const Behaviors*>& revisions,
+                   const std::vector<std::unique_ptr<Replay>>& replays) {
+  fmt::print("{:<8}", "");
+  for (const Column& column : kColumns) {
+    fmt::print("  {:>13}", column.heading);
+  }
+  fmt::print("\n");
+  for (std::size_t i = 0; i < revisions.size(); ++i) {
+    fmt::print("{:<8}", revisions[i]->name);
+    for (const Column& column : kColumns) {
+      fmt::print("  {:>13}", replays[i]->summary().*column.value);
+    }
+    fmt::print("\n");
+  }
+  fmt::print("\n{}", kLegend);
+}
+
+// Each operation is performed in every revision before the next one is read: the trace is read
+// once.
+int replay(std::istream& in, const std::string& name,
+           const std::vector<const Behaviors*>& revisions, bool summary) {
+  std::vector<std::unique_ptr<Replay>> replays;
+  int status = 0;
   try {
     flushwalk::TraceReader reader(in, name);
-    flushwalk::Replay replay(reader.setup(), revision);
+    for (const Behaviors* revision : revisions) {
+      replays.push_back(std::make_unique<Replay>(reader.setup(), *revision));
+    }
     flushwalk::TraceOperation operation;
     while (reader.next(&operation)) {
-      std::cout << replay.perform(operation, reader).dump() << '\n';
+      for (const auto& replay : replays) {
+        const Replay::Json answer = replay->perform(operation, reader);
+        if (!summary) {
+          std::cout << answer.dump() << '\n';
+        }
+      }
     }
   } catch (const flushwalk::TraceError& error) {
     std::cout.flush();
     std::cerr << "vmap_replay: " << error.what() << '\n';
-    return kBadInput;
+    status = kBadInput;
+  }
+  if (summary && !replays.empty()) {
+    print_summary(revisions, replays);
   }
   std::cout.flush();
-  if (!std::cout) {
+  if (!std::cout || std::fflush(stdout) != 0) {
     std::cerr << "vmap_replay: standard output: cannot be written\n";
     return 1;
   }
-  return 0;
+  return status;
 }
 
 }  // namespace
@@ -61,31 +126,44 @@ int main(int argc, char** argv) {
   app.footer(kFormat);
   std::string revision_name;
   std::string file;
-  app.add_option("--revision", revision_name, fmt::format("one of {}", flushwalk::revision_names()))
-      ->required();
+  bool all = false;
+  bool summary = false;
+  auto* const revision_option = app.add_option(
+      "--revision", revision_name, fmt::format("one of {}", flushwalk::revision_names()));
+  app.add_flag("--all", all, "every revision; with --summary")->excludes(revision_option);
+  app.add_flag("--summary", summary, "one table row a revision instead of the answers");
   app.add_option("trace", file, "the trace (default: standard input)");
+  const auto refuse = [](const std::string& line) {
+    std::cerr << "vmap_replay: " << line << '\n';
+    return kBadInput;
+  };
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    std::cerr << "vmap_replay: " << error.what() << '\n';
-    return kBadInput;
+    return refuse(error.what());
   }
-  const flushwalk::Behaviors* const revision = flushwalk::find_revision(revision_name);
-  if (revision == nullptr) {
-    std::cerr << fmt::format("vmap_replay: --revision: `{}` is not one of {}\n", revision_name,
-                             flushwalk::revision_names());
-    return kBadInput;
+  std::vector<const Behaviors*> revisions;
+  if (all && !summary) {
+    return refuse("--all: is for --summary; answers are those of one --revision");
+  }
+  for (const Behaviors& revision : flushwalk::revisions()) {
+    if (all || revision.name == revision_name) {
+      revisions.push_back(&revision);
+    }
+  }
+  if (revisions.empty()) {
+    return refuse(fmt::format("--revision: `{}` is not one of {}", revision_name,
+                              flushwalk::revision_names()));
   }
   std::ios::sync_with_stdio(false);
   if (file.empty()) {
-    return replay(std::cin, "standard input", *revision);
+    return replay(std::cin, "standard input", revisions, summary);
   }
   std::ifstream in(file);
   if (!in) {
-    std::cerr << fmt::format("vmap_replay: {}: {}\n", file, std::strerror(errno));
-    return kBadInput;
+    return refuse(fmt::format("{}: {}", file, std::strerror(errno)));
   }
-  return replay(in, file, *revision);
+  return replay(in, file, revisions, summary);
 }
