@@ -22,10 +22,10 @@
 #ifndef FLUSHWALK_BENCH_CLOCK_H_
 #define FLUSHWALK_BENCH_CLOCK_H_
 
-#include <time.h>
-
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <functional>
 #include <optional>
 #include <string>
@@ -128,7 +128,7 @@ class Clock {
   double ticks_to_ns(Ticks ticks) const { return static_cast<double>(ticks) * ns_per_tick_; }
   double ns_per_tick() const { return ns_per_tick_; }
   // Rounded to the nearest tick. ns: not negative.
-  Ticks ns_to_ticks(double ns) const { return static_cast<Ticks>(ns / ns_per_tick_ + 0.5); }
+  Ticks ns_to_ticks(double ns) const { return static_cast<Ticks>(std::llround(ns / ns_per_tick_)); }
 
   const ClockDescription& description() const { return description_; }
 

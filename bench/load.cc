@@ -32,13 +32,18 @@ bool is_dirty(const LoadShape& shape, std::uint64_t block) {
   return picked(block < full ? block : block - full, shape.dirty_percent);
 }
 
-// How far above a GiB the first block has to lie for the highest dirty one to begin a GiB.
-std::uint64_t first_block_offset(const LoadShape& shape, std::uint64_t block_bytes) {
+// The highest dirty block; 0 without any.
+std::uint64_t anchor_block(const LoadShape& shape) {
   std::uint64_t anchor = shape.blocks - 1;
   while (anchor != 0 && !is_dirty(shape, anchor)) {
     --anchor;
   }
-  return (kGiB - anchor * block_bytes % kGiB) % kGiB;
+  return anchor;
+}
+
+// How far above a GiB the first block has to lie for the anchor to begin a GiB.
+std::uint64_t first_block_offset(const LoadShape& shape, std::uint64_t block_bytes) {
+  return (kGiB - anchor_block(shape) * block_bytes % kGiB) % kGiB;
 }
 
 }  // namespace
@@ -79,7 +84,7 @@ std::unique_ptr<Load> Load::build(const LoadShape& shape, ShootdownKind kind, st
     load->shootdown_ = make_shootdown(kind, load->arena_.get());
     load->revokes_ = revokes(kind);
     load->allocator_ = std::make_unique<VmapAllocator>(options);
-    if (!load->populate(shape, error) || !load->anchor(error)) {
+    if (!load->populate(shape, error) || !load->anchor(shape, error)) {
       return nullptr;
     }
   } catch (const std::bad_alloc&) {
@@ -128,17 +133,18 @@ bool Load::add_block(const LoadShape& shape, unsigned queue, bool full, bool dir
 }
 
 // Chooses the anchor and touches its pages.
-bool Load::anchor(std::string* error) {
+bool Load::anchor(const LoadShape& shape, std::string* error) {
   if (arena_ == nullptr || dirty_runs_.empty()) {
     return true;
   }
+  const bool full = anchor_block(shape) < full_blocks(shape);
   const Range& freed = dirty_runs_.back();
   touched_pages_.push_back(freed.start);
   // After the dirty range comes a page in use. In a full block others follow; in another they are
   // handed out now.
   for (unsigned page = 0; page < kLivePages; ++page) {
     const Address live = freed.end + page * kPageSize;
-    if (page != 0 && listed_blocks_ != 0) {
+    if (page != 0 && !full) {
       const AllocReport more = allocator_->alloc_in_block(freed.start, 1);
       if (more.error != Error::none || more.address != live) {
         *error = fmt::format("a page in use could not be allocated: {}", name_of(more.error));

@@ -74,7 +74,7 @@ class Load {
   Load() = default;
   bool populate(const LoadShape& shape, std::string* error);
   bool add_block(const LoadShape& shape, unsigned queue, bool full, bool dirty, std::string* error);
-  bool anchor(std::string* error);
+  bool anchor(const LoadShape& shape, std::string* error);
 
   std::unique_ptr<Arena> arena_;
   std::unique_ptr<Shootdown> shootdown_;

@@ -344,7 +344,8 @@ Json describe_libraries(const MachineInputs& inputs) {
   if (inputs.topology && !inputs.topology->hwloc_version.empty()) {
     versions.emplace("hwloc", inputs.topology->hwloc_version);
   }
-  return Json(versions);
+  Json result = versions;
+  return result;
 }
 
 std::optional<int> write_and_sync(int fd, std::string_view text) {

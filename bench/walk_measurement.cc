@@ -68,8 +68,23 @@ std::unique_ptr<WalkMeasurement> WalkMeasurement::prepare(const WalkGroup& group
     made->plan_.clear();
     load.allocator().collect(walk, made->plan_);
     made->stale_slots_.push_back(load.stale_slots(made->plan_));
+    if (const int failed = made->warm_up(); failed != 0) {
+      *error = fmt::format("{}: {}", name_of(group.axes.shootdown), std::strerror(failed));
+      return nullptr;
+    }
   }
   return made;
+}
+
+// Flushes the plan once: a backend's book-keeping allocates when it first grows, and a timed part
+// must not. 0 or errno.
+int WalkMeasurement::warm_up() {
+  Shootdown& shootdown = load_->shootdown();
+  if (const int failed = shootdown.flush(plan_.ranges()); failed != 0) {
+    return failed;
+  }
+  const int failed = shootdown.settle();
+  return failed != 0 ? failed : load_->rearm();
 }
 
 std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
@@ -89,7 +104,7 @@ std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
   for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, ++turn) {
     const unsigned flushes = std::min(batch, context_.samples - taken);
     for (std::size_t i = 0; ok && i < walks; ++i) {
-      ok = take_batch(turn % 2 == 0 ? i : walks - 1 - i, flushes, &sampling, error);
+      ok = take_batch(walk_in_turn(turn, i, walks), flushes, &sampling, error);
     }
   }
   const ThreadCounts counts = thread_counts_after() - before;

@@ -8,6 +8,7 @@
 #define FLUSHWALK_BENCH_WALK_MEASUREMENT_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,6 +27,11 @@
 #include "topology/placement.h"
 
 namespace flushwalk {
+
+// Which of `walks` walks comes as the i-th in a turn: A B, B A, A B, ...
+constexpr std::size_t walk_in_turn(unsigned turn, std::size_t i, std::size_t walks) {
+  return turn % 2 == 0 ? i : walks - 1 - i;
+}
 
 // What one responder did during one walk's flushes.
 struct ResponderResult {
@@ -83,6 +89,7 @@ class WalkMeasurement {
   struct Sampling;
 
   WalkMeasurement(const WalkGroup& group, const Context& context);
+  int warm_up();
   bool take_batch(std::size_t walk, unsigned flushes, Sampling* sampling, std::string* error);
   bool take_sample(std::size_t walk, Sampling* sampling, std::string* error);
   void match(const Sampling& sampling, std::vector<WalkResult>* results) const;

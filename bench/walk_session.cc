@@ -128,6 +128,9 @@ std::optional<Problem> WalkSession::choose_cases(const std::string& filter_text)
       groups_.push_back(std::move(group));
     }
   }
+  if (groups_.empty()) {
+    return Problem{"--benchmark_filter", fmt::format("{} matches no case", filter_text)};
+  }
   std::set<ShootdownKind> kinds;
   for (const WalkGroup& group : groups_) {
     const ShootdownKind kind = group.axes.shootdown;

@@ -219,6 +219,15 @@ TEST_F(CsvWriterTest, FullDiskLeavesWholeRowsOnlyAndTheNextRowMaySucceed) {
   EXPECT_EQ(contents(), valid + "c,3,\r\n");
 }
 
+TEST_F(CsvWriterTest, FullDiskKeepsTheRowsOfAnEarlierRun) {
+  EXPECT_EQ(opened().write_row(Cells{"a", "1", ""}), std::nullopt);
+  const std::string valid = contents();
+  CsvWriter writer = opened(kFaultyCalls);
+  faults.bytes_left = 3;
+  EXPECT_TRUE(writer.write_row(Cells{"b", "2", ""}).has_value());
+  EXPECT_EQ(contents(), valid);
+}
+
 TEST_F(CsvWriterTest, RowThatCannotBeCutBackEndsTheFile) {
   faults.bytes_left = 1000;
   CsvWriter writer = opened(kFaultyCalls);
