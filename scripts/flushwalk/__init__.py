@@ -1,0 +1,1 @@
+"""The Python half of flushwalk: runs benchmarks, turns their files into figures and a report."""

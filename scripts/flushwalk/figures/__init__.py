@@ -1,0 +1,16 @@
+"""The figures. To add one: write a module with a FIGURE, and name it here."""
+
+from __future__ import annotations
+
+from flushwalk.figures import stale_slots, walk_and_shootdown, walk_cost, walk_cost_per_block
+from flushwalk.figures.base import Figure
+
+FIGURES: dict[str, Figure] = {
+    figure.name: figure
+    for figure in (
+        walk_cost.FIGURE,
+        walk_cost_per_block.FIGURE,
+        walk_and_shootdown.FIGURE,
+        stale_slots.FIGURE,
+    )
+}

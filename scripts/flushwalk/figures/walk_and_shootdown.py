@@ -1,0 +1,147 @@
+"""Walk and shootdown, stacked, by number of responders; a panel for each backend."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+
+from flushwalk import measures, wording
+from flushwalk.figures import style
+from flushwalk.figures.base import Figure, Table, panels, walks_in
+from flushwalk.results import Results
+
+_HELD = ("blocks", "full_percent", "dirty_percent", "dirty_slots", "queues")
+_BAR_LABEL_INCHES = 0.44
+_BACKENDS = ("mprotect_range", "mprotect", "munmap")
+
+
+def collect(results: Results) -> pd.DataFrame:
+    table = measures.shootdown_costs(results)
+    table = measures.narrow(table, ("check", "dirty_slots", "dirty_percent", "queues", "placement"))
+    # Each backend has its own gather (a range flush the hull, revoking ones the runs), and the
+    # size that was measured with it.
+    parts = [measures.at_usual_size(measures.narrow(group, ("gather",)))
+             for _, group in table.groupby(["report", "shootdown"], sort=False)]
+    return pd.concat(parts, ignore_index=True) if parts else table
+
+
+def _backend_rank(name: object) -> tuple[bool, int, str]:
+    """Known backends first, in their order; the control last."""
+    text = str(name)
+    known = _BACKENDS.index(text) if text in _BACKENDS else len(_BACKENDS)
+    return (text == "noop", known, text)
+
+
+def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
+    walks = walks_in(frame)
+    parts = sorted(panels(frame, "shootdown", str),
+                   key=lambda part: _backend_rank(part[1]["shootdown"].iloc[0]))
+    own = [axis for axis in (*_HELD, "gather") if frame[axis].nunique() > 1]
+    titles = [", ".join(filter(None, (title, wording.held_axes(part, own))))
+              for title, part in parts]
+    drawing, axes = style.new_figure(
+        titles, layout, "Walk and shootdown: time of a flush",
+        f"Stacked medians; {wording.held_axes(frame, (*_HELD, 'gather'))}. "
+        "Each panel has its own scale.",
+        [*(style.patch_key(f"walk: {wording.walk_name(walk)}", style.walk_colour(walk))
+           for walk in walks), style.patch_key("shootdown", style.SHOOTDOWN)], own_y_axes=True)
+    for panel, (_, part) in zip(axes, parts):
+        responders = sorted(part["responders"].unique())
+        width = 0.8 / len(walks)
+        tops: list[tuple[float, float]] = []
+        for at, walk in enumerate(walks):
+            bars = part[part["walk"] == walk].drop_duplicates("responders").set_index("responders")
+            bars = bars.reindex(responders)
+            place = np.arange(len(responders)) + (at - (len(walks) - 1) / 2) * width
+            # A part smaller than the noise may come out negative: the bar still ends at the flush.
+            alone = bars[["walk_ns", "flush_ns"]].min(axis=1, skipna=False).to_numpy(dtype=float)
+            added = bars["flush_ns"].to_numpy(dtype=float) - alone
+            panel.bar(place, alone, width * 0.92, color=style.walk_colour(walk))
+            panel.bar(place, added, width * 0.92, bottom=alone, color=style.SHOOTDOWN)
+            tops += [(x, top) for x, top in zip(place, alone + added) if np.isfinite(top)]
+        style.category_axis(panel, responders, "responders (threads)")
+        highest = max((top for _, top in tops), default=0.0)
+        unit = style.linear_time_axis(panel, highest, "time of a flush")
+        if style.panel_inches(panel) / (len(responders) * len(walks)) > _BAR_LABEL_INCHES:
+            for x, top in tops:
+                panel.annotate(wording.three_digits(top / unit), (x, top), (0, 2), ha="center",
+                               va="bottom", textcoords="offset points")
+    return drawing
+
+
+def numbers(frame: pd.DataFrame) -> Table:
+    several = frame["report"].nunique() > 1
+    rows = []
+    for case in frame.itertuples():
+        rows.append((
+            *([case.report] if several else []), case.shootdown, wording.walk_name(case.walk),
+            wording.count(case.blocks), wording.count(case.responders), wording.time(case.flush_ns),
+            wording.time(case.walk_ns),
+            wording.time(case.shootdown_ns) if case.resolved or np.isnan(case.shootdown_ns)
+            else "not resolved",
+            wording.interval(case.shootdown_low_ns, case.shootdown_high_ns),
+            wording.count(case.shootdown_calls),
+            wording.time(case.stall_ns) if case.shootdowns_expected > 0 else "-",
+            proven(case.shootdowns_proven, case.shootdowns_expected)))
+    headers = (*(["report"] if several else []), "shootdown", "walk", "blocks", "responders",
+               "flush", "walk alone", "shootdown's part", "its 95 % interval", "calls", "stall",
+               "proven")
+    return Table(headers, tuple(rows), words=3 if several else 2)
+
+
+def proven(number: float, expected: float) -> str:
+    """5,998 of 6,000; "none expected" where nothing should be shot down."""
+    if not expected > 0:
+        return "none expected"
+    return f"{wording.count(number)} of {wording.count(expected)}"
+
+
+def sentence(frame: pd.DataFrame) -> str:
+    """Speaks of the first backend that shoots something down; the others are in the numbers."""
+    shown = frame[(frame["responders"] > 0) & frame["shootdown_ns"].notna()]
+    if shown.empty:
+        return ("This run has no flush of which both the walk alone and the shootdown with a "
+                "responder were measured.")
+    backend = min(shown["shootdown"].unique(), key=_backend_rank)
+    shown = shown[shown["shootdown"] == backend]
+    shown = shown[shown["responders"] == shown["responders"].min()]
+    size = wording.held_axes(shown, ("blocks", "full_percent"))
+    head = f"At {size}, {backend} with {wording.count(shown['responders'].iloc[0], 'responder')}:"
+    each = []
+    for case in shown.itertuples():
+        report = f"{case.report}, " if frame["report"].nunique() > 1 else ""
+        part = wording.difference(case.shootdown_ns, case.shootdown_low_ns, case.shootdown_high_ns)
+        each.append(f"{report}{wording.walk_name(case.walk)}: {wording.time(case.flush_ns)} a "
+                    f"flush, the shootdown's part of it {part}, in "
+                    f"{wording.count(case.shootdown_calls, 'call')}")
+    return f"{head} {'; '.join(each)}."
+
+
+def reading(frame: pd.DataFrame) -> str:
+    said = ["The shootdown's part is the time of a flush with the shootdown minus the time of the "
+            "same flush with none: a difference of two medians, not a time of its own; its "
+            "interval is a bootstrap over the repetitions of both. noop is a system call that "
+            "flushes nothing."]
+    other = frame[(frame["walk_from"] != "") & (frame["walk_from"] != _own_source(frame))]
+    if len(other):
+        backends = wording.listing(other["shootdown"].unique())
+        sources = wording.listing(other["walk_from"].unique())
+        said.append(f"For {backends} this run lacks the very same flush with none; the one with "
+                    f"gather {sources} stands in.")
+    if frame["walk_ns"].isna().any():
+        said.append("Bars are missing where the walk alone was not measured.")
+    return " ".join(said)
+
+
+def _own_source(frame: pd.DataFrame) -> pd.Series:
+    return frame["gather"] + ", " + frame["responders"].astype(int).astype(str) + " responders"
+
+
+FIGURE = Figure(
+    name="walk-and-shootdown",
+    title="Walk and shootdown: time of a flush",
+    needs="--walk=free_list,xarray --shootdown=none,mprotect_range --blocks=4096 --full=50 "
+          "--responders=0,1",
+    collect=collect, draw=draw, numbers=numbers, sentence=sentence,
+    reading=reading)

@@ -1,0 +1,96 @@
+"""ns a flush against blocks: the walk alone, both walks, with the band from p10 to p90."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+
+from flushwalk import measures, wording
+from flushwalk.figures import style
+from flushwalk.figures.base import Figure, Table, panels, walks_in
+from flushwalk.results import Results
+from flushwalk.statistics import BASELINE_WALK, with_ratios
+
+_HELD = ("dirty_percent", "dirty_slots", "queues", "gather", "check")
+
+
+def collect(results: Results) -> pd.DataFrame:
+    rows = measures.walk_rows(results)
+    return with_ratios(measures.costs(rows), rows)
+
+
+def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
+    parts = panels(frame, "full_percent", lambda value: f"{value:g} % of the blocks full")
+    walks = walks_in(frame)
+    drawing, axes = style.new_figure(
+        [title for title, _ in parts], layout, "The walk alone: time of a flush",
+        f"Median and p10 to p90 band; {wording.held_axes(frame, _HELD)}",
+        [style.walk_key(walk) for walk in walks])
+    for panel, (_, part) in zip(axes, parts):
+        for walk in walks:
+            line = part[part["walk"] == walk].sort_values("blocks")
+            panel.fill_between(line["blocks"], line["p10_ns"], line["p90_ns"], linewidth=0,
+                               color=style.walk_colour(walk), alpha=0.2)
+            panel.plot(line["blocks"], line["p50_ns"], **style.walk_line(walk))
+        style.log_count_axis(panel, list(part["blocks"]))
+        panel.set_xlabel("live blocks (log scale)")
+    style.log_time_axis(axes[0])
+    style.y_label(axes, "time of a flush (log scale)")
+    return drawing
+
+
+def numbers(frame: pd.DataFrame) -> Table:
+    several = frame["report"].nunique() > 1
+    rows = []
+    for case in frame.itertuples():
+        compared = "" if case.walk == BASELINE_WALK else wording.ratio(
+            case.ratio, case.ratio_low, case.ratio_high, case.pairs, case.verdict)
+        rows.append((
+            *([case.report] if several else []), wording.walk_name(case.walk),
+            wording.count(case.blocks), wording.percent(case.full_percent),
+            wording.count(case.visited_blocks), wording.time(case.p10_ns),
+            wording.time(case.p50_ns), wording.time(case.p90_ns), compared))
+    headers = (*(["report"] if several else []), "walk", "blocks", "full", "visited", "p10",
+               "median", "p90", f"over {wording.walk_name(BASELINE_WALK)}")
+    return Table(headers, tuple(rows), words=2 if several else 1)
+
+
+def sentence(frame: pd.DataFrame) -> str:
+    said = []
+    for report in frame["report"].unique():
+        part = measures.at_usual_size(frame[frame["report"] == report])
+        size = wording.held_axes(part, ("blocks", "full_percent"))
+        times = wording.listing(
+            f"the {wording.walk_name(case.walk)} walk takes {wording.time(case.p50_ns)} a flush "
+            f"(p10 to p90 {wording.time(case.p10_ns)} to {wording.time(case.p90_ns)})"
+            for case in part.itertuples())
+        prefix = f"{report}: at" if frame["report"].nunique() > 1 else "At"
+        said.append(f"{prefix} {size}, {times}.")
+        for case in part[part["walk"] != BASELINE_WALK].itertuples():
+            if case.pairs:
+                compared = wording.ratio(case.ratio, case.ratio_low, case.ratio_high, case.pairs,
+                                         case.verdict)
+                said.append(f"{wording.walk_name(case.walk).capitalize()} over "
+                            f"{wording.walk_name(BASELINE_WALK)}: {compared}.")
+        visited = wording.listing(
+            f"{wording.walk_name(case.walk)} {wording.count(case.visited_blocks)}"
+            for case in part.itertuples())
+        said.append(f"Blocks visited by one flush: {visited}.")
+    return " ".join(said)
+
+
+def reading(frame: pd.DataFrame) -> str:
+    held = wording.held_axes(frame, _HELD)
+    repetitions = wording.listing(
+        sorted({wording.count(value) for value in frame["repetitions"]}, key=len), "or")
+    return (f"Walk and gather, without a system call. Each point is the median over {repetitions} "
+            f"repetitions of a repetition's median; the band is from the median p10 to the median "
+            f"p90. Ratios are of pairs sampled in turn. Held: {held}.")
+
+
+FIGURE = Figure(
+    name="walk-cost",
+    title="The walk alone: time of a flush",
+    needs="--walk=free_list,xarray --shootdown=none --blocks=64,512,4096 --full=0,50",
+    collect=collect, draw=draw, numbers=numbers, sentence=sentence,
+    reading=reading)

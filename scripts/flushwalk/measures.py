@@ -1,0 +1,151 @@
+"""What is read off the rows: the cost of each case, the shootdown's part of it, and slices.
+
+Contract: every table here has one row for each case (report, walk, axes), made of valid rows only;
+times are medians over the repetitions, in ns. Figures, tables and the answer all draw from here,
+so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from flushwalk.results import AXES, OUTCOMES, Results
+from flushwalk.statistics import difference_interval
+
+_CASE = ["report", "walk", *AXES]
+
+# The slice that is looked at first, where a run has it: 10 % dirty, one queue.
+USUAL: Mapping[str, Any] = {
+    "dirty_percent": 10, "queues": 1, "gather": "hull", "check": "locked", "dirty_slots": 1,
+    "placement": "compact", "responders": 0,
+}
+# The size that the answer speaks about; the nearest one is taken where a run lacks it.
+USUAL_SIZE: Mapping[str, float] = {"blocks": 4096, "full_percent": 50}
+WALK_ORDER = ("free_list", "xarray", "cursor", "marked")
+
+
+def _case_of(case: Any) -> tuple[Any, ...]:
+    return tuple(getattr(case, axis) for axis in _CASE)
+
+
+def pick(rows: pd.DataFrame, axis: str, preferred: Any = None) -> Any:
+    """The preferred value of an axis if the rows have it, else the most common (then smallest)."""
+    counts = rows[axis].value_counts()
+    if preferred is not None and preferred in counts.index:
+        return preferred
+    return min(counts[counts == counts.max()].index)
+
+
+def usual(values: Sequence[float], axis: str) -> float:
+    """Of the values of blocks (by ratio) or full_percent (by difference), the one nearest to the
+    usual one; the smaller of two as near."""
+    def distance(value: float) -> float:
+        wanted = USUAL_SIZE[axis]
+        return abs(math.log(value / wanted)) if axis == "blocks" else abs(value - wanted)
+
+    return min(sorted(values), key=distance)
+
+
+def narrow(rows: pd.DataFrame, axes: Sequence[str],
+           preferred: Mapping[str, Any] = USUAL) -> pd.DataFrame:
+    """The rows of one slice: each axis in turn is held at its preferred or most common value."""
+    for axis in axes:
+        if rows.empty:
+            return rows
+        rows = rows[rows[axis] == pick(rows, axis, preferred.get(axis))]
+    return rows
+
+
+def at_usual_size(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows at (or nearest to) 4,096 blocks, of these at (or nearest to) 50 % full."""
+    for axis in USUAL_SIZE:
+        if not rows.empty:
+            rows = rows[rows[axis] == usual(list(rows[axis].unique()), axis)]
+    return rows
+
+
+def walk_rank(walk: str) -> tuple[int, str]:
+    """A key that sorts walks the same way everywhere."""
+    return (WALK_ORDER.index(walk) if walk in WALK_ORDER else len(WALK_ORDER), walk)
+
+
+def costs(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each case: p10, p50, p90 (medians over the repetitions, ns) and its outcomes."""
+    groups = rows.groupby(_CASE, dropna=False)
+    names = ["p10", "p50", "p90", *OUTCOMES, "block_slots"]
+    sums = ["samples", "shootdowns_expected", "shootdowns_proven"]
+    table = pd.concat([
+        groups[names].median().rename(columns={name: f"{name}_ns" for name in names[:3]}),
+        groups.size().rename("repetitions"), groups[sums].sum(min_count=1)], axis=1).reset_index()
+    table = table.assign(dirty_slots_total=table["dirty_blocks_total"] * table["dirty_slots"],
+                         _rank=table["walk"].map(walk_rank))
+    order = ["report", "gather", "shootdown", "full_percent", "queues", "responders", "blocks"]
+    return table.sort_values([*order, "_rank"], ignore_index=True).drop(columns="_rank")
+
+
+def walk_rows(results: Results) -> pd.DataFrame:
+    """The rows of walks alone (shootdown none), in the usual slice; blocks and full vary."""
+    rows = results.flushes()
+    axes = ("gather", "check", "dirty_slots", "dirty_percent", "queues", "placement", "responders")
+    return narrow(rows[rows["shootdown"] == "none"], axes)
+
+
+def shootdown_costs(results: Results) -> pd.DataFrame:
+    """Every case with a shootdown: flush_ns, and its parts walk_ns and shootdown_ns.
+
+    walk_ns is the time of the same case with shootdown none; where the run has none with as many
+    responders (or the same gather), the one with other responders (or gather) stands in, and
+    walk_from says so. shootdown_ns is the difference, NaN where the walk alone was not measured;
+    shootdown_low_ns and _high_ns are its 95 % interval over the repetitions, NaN with too few of
+    them. It is `resolved` where that interval is above 0. stall_ns is the median over repetitions
+    and responders.
+    """
+    rows = results.flushes()
+    table = costs(rows)
+    medians = {case: group["p50"].to_numpy(dtype=np.float64)
+               for case, group in rows.groupby(_CASE, dropna=False)}
+    alone = table[table["shootdown"] == "none"]
+    flushes = table[table["shootdown"] != "none"].rename(columns={"p50_ns": "flush_ns"})
+    same = [axis for axis in _CASE if axis not in ("shootdown", "responders", "gather")]
+    known: dict[tuple[Any, ...], list[Any]] = {}
+    for case in alone.itertuples():
+        known.setdefault(tuple(getattr(case, axis) for axis in same), []).append(case)
+    found = [_walk_alone(known.get(tuple(getattr(case, axis) for axis in same), []), case)
+             for case in flushes.itertuples()]
+    intervals = [
+        difference_interval(medians[_case_of(case)], medians[_case_of(alone_case)])
+        if alone_case else (float("nan"), float("nan"))
+        for case, alone_case in zip(flushes.itertuples(), found)]
+    flushes = flushes.assign(
+        walk_ns=[float(case.p50_ns) if case else float("nan") for case in found],
+        walk_from=[f"{case.gather}, {int(case.responders)} responders" if case else ""
+                   for case in found],
+        shootdown_low_ns=[low for low, _ in intervals],
+        shootdown_high_ns=[high for _, high in intervals])
+    flushes = flushes.assign(shootdown_ns=flushes["flush_ns"] - flushes["walk_ns"],
+                             resolved=flushes["shootdown_low_ns"] > 0)
+    stalls = results.stalls().groupby(_CASE, as_index=False, dropna=False).agg(
+        stall_ns=("p50", "median"), stall_p90_ns=("p90", "median"))
+    return flushes.merge(stalls, on=_CASE, how="left")
+
+
+def _walk_alone(candidates: Sequence[Any], case: Any) -> Any:
+    """The candidate that is nearest to a case, or None."""
+    return min(candidates, default=None, key=lambda candidate: (
+        candidate.gather != case.gather, abs(candidate.responders - case.responders)))
+
+
+def stale_costs(results: Results) -> pd.DataFrame:
+    """The cases from which stale slots are counted: for each gather one slice; blocks and full
+    vary. A flush that was not meant to flush (noop) is no evidence and is left out."""
+    rows = results.flushes()
+    rows = rows[(rows["shootdown"] != "noop") & rows["stale_slots"].notna()]
+    axes = ("check", "dirty_slots", "dirty_percent", "queues", "placement", "shootdown",
+            "responders")
+    parts = [narrow(group, axes, {**USUAL, "shootdown": "none"})
+             for _, group in rows.groupby("gather", sort=True)]
+    return costs(pd.concat(parts)) if parts else costs(rows)

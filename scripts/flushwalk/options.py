@@ -1,0 +1,207 @@
+"""scripts/run's command line, and whatever can be answered without measuring.
+
+Needs the standard library only, so that help, --list, --dry-run and complaints come before anything
+is installed or built. As a program it exits 0 (answered), 2 (bad input) or NEEDS_MEASURING.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from flushwalk import machine_facts, plan
+from flushwalk.progress import in_words
+
+PROGRAM = "scripts/run"
+BAD_INPUT = 2
+NEEDS_MEASURING = 3
+MOST_CPU_NUMBER = 65535
+MOST_SAMPLES = 1_000_000
+MOST_REPETITIONS = 10_000
+MEASUREMENTS = "measurements.csv"
+
+_ABOUT = """\
+Measures what a complete TLB flush costs on this machine: the walk over the free lists against the
+walk over the xarray, alone and with real shootdowns. Installs what is missing (Debian, Ubuntu) and
+builds first; ends with a folder in reports/ that holds measurements, figures and a report, and with
+a short answer.
+"""
+_EXAMPLES = """\
+examples:
+  scripts/run                           the quick set: about two minutes
+  scripts/run --dry-run --full          what the full set would measure, and how long that takes
+  scripts/run --filter='blocks:4096/' --out=/tmp/small
+  taskset -c 2-5 scripts/run            on these CPUs, chosen by nearness
+  scripts/run --cpus=2,4                the initiator on CPU 2, the responder on CPU 4
+
+exit status: 0 all measured, 1 something failed (what was measured is reported), 2 bad input,
+130 stopped by Ctrl-C (what was measured is reported)
+"""
+
+
+class BadInput(Exception):
+    """What was asked for cannot be done; the text is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure, and where to put it."""
+
+    sweeps: list[plan.Sweep]
+    notes: list[str]  # a line each: what is left out here, and why
+    cpus: list[int] | None  # the initiator's first; None: the bench chooses
+    folder: Path | None  # None: a new one in reports/
+    dry_run: bool
+    list_cases: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message.removeprefix('argument ')} ({PROGRAM} --help tells more)")
+
+
+def _number(most: int):
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number in 1..{most}")
+        return int(text)
+
+    return read
+
+
+def cpu_list(text: str) -> list[int]:
+    """ "0,4,8" or "0-3" or both mixed, in the order written."""
+    cpus: list[int] = []
+    for entry in text.split(","):
+        found = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", entry)
+        if not found:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of CPUs such as 0,4 or 0-3")
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not first <= last <= MOST_CPU_NUMBER:
+            raise argparse.ArgumentTypeError(f"{entry!r} is not a range of CPUs such as 0-3")
+        cpus.extend(range(first, last + 1))
+    if len(set(cpus)) < len(cpus):
+        raise argparse.ArgumentTypeError(f"{text!r} names a CPU twice")
+    return cpus
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        message = f"{text!r} is not a regular expression: {error}"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def parser() -> argparse.ArgumentParser:
+    result = _Parser(
+        prog=PROGRAM,
+        description=_ABOUT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = result.add_argument
+    add("--full", action="store_true", help="the full set: under half an hour on two cores")
+    add("--filter", metavar="REGEX", type=_pattern, help="only cases whose name has a match")
+    add(
+        "--cpus",
+        metavar="LIST",
+        type=cpu_list,
+        help="the CPUs to use, such as 0,4 or 0-3: the first is the initiator's, the others the "
+        "responders' (default: chosen from those this process may use, a core for each thread)",
+    )
+    add("--samples", metavar="N", type=_number(MOST_SAMPLES), help="samples in a repetition")
+    add("--repetitions", metavar="N", type=_number(MOST_REPETITIONS), help="repetitions of a case")
+    add(
+        "--out",
+        metavar="FOLDER",
+        type=Path,
+        help="write here (default: reports/<date>-<host>-<cpu>-<kernel>); a folder without "
+        "measurements",
+    )
+    add("--list", action="store_true", help="print the names of the cases; measure nothing")
+    add("--dry-run", action="store_true", help="print cases and estimated time; measure nothing")
+    return result
+
+
+def _check_usable(cpus: list[int]) -> None:
+    usable = machine_facts.usable_cpus()
+    for cpu in cpus:
+        if cpu not in usable:
+            raise BadInput(
+                f"--cpus: {cpu} is not a CPU this process may use ({','.join(map(str, usable))})"
+            )
+
+
+def _check_folder(folder: Path) -> None:
+    """Writable, or can be made; and not another run's, whose rows would mix with the new ones."""
+    if (folder / MEASUREMENTS).exists():
+        raise BadInput(f"--out: {folder} already holds measurements")
+    if folder.exists() and not folder.is_dir():
+        raise BadInput(f"--out: {folder} is not a folder")
+    parent = folder.absolute()
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise BadInput(f"--out: {folder}: {parent} is not a folder that can be written to")
+
+
+def request(arguments: Sequence[str]) -> Request:
+    """What the command line asks for on this machine; raises BadInput."""
+    given = parser().parse_args(arguments)
+    if given.cpus is not None:
+        _check_usable(given.cpus)
+    if given.out is not None:
+        _check_folder(given.out)
+    cores = len(given.cpus) if given.cpus is not None else machine_facts.usable_cores()
+    notes = []
+    if cores == 1:
+        what = "CPU given" if given.cpus is not None else "usable core"
+        notes.append(f"one {what}: only the cases without responders are measured")
+    whole_set = plan.full_set(cores) if given.full else plan.quick_set(cores)
+    sweeps = plan.narrowed(whole_set, given.filter, given.samples, given.repetitions)
+    if not sweeps:
+        raise BadInput(
+            f"--filter: {given.filter.pattern!r} finds no case; {PROGRAM} --list names them"
+        )
+    return Request(sweeps, notes, given.cpus, given.out, given.dry_run, given.list)
+
+
+def summary(sweeps: Sequence[plan.Sweep]) -> str:
+    cases = len(plan.all_cases(sweeps))
+    return f"{cases} case{'s' if cases != 1 else ''}, about {in_words(plan.total_seconds(sweeps))}"
+
+
+def _print_cases(wanted: Request) -> None:
+    for sweep in wanted.sweeps:
+        if not wanted.list_cases:
+            print(f"# {sweep.title}: {in_words(sweep.seconds())}")
+        for case in sweep.cases():
+            print(case.name)
+    if not wanted.list_cases:
+        print(f"# {summary(wanted.sweeps)} of measuring")
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        wanted = request(arguments)
+    except BadInput as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return BAD_INPUT
+    if not wanted.list_cases and not wanted.dry_run:
+        return NEEDS_MEASURING
+    for note in wanted.notes:
+        print(note, file=sys.stderr)
+    try:
+        _print_cases(wanted)
+        sys.stdout.flush()
+    except BrokenPipeError:  # scripts/run --list | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

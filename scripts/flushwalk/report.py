@@ -1,0 +1,85 @@
+"""Makes a report folder's figures, report.md and report.html.
+
+    scripts/report REPORT
+
+Contract: reads measurements.csv and machine.json; writes figures/NAME.{svg,png,csv}, report.md and
+report.html, each whole or not at all, and prints their paths and the answer. report.html is one
+file that needs no network and no scripts.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Sequence
+
+import jinja2
+
+from flushwalk import cli
+from flushwalk.answer import answer_lines
+from flushwalk.document import Section, markdown
+from flushwalk.drawings import collect
+from flushwalk.figures import FIGURES
+from flushwalk.files import write_whole
+from flushwalk.results import UNKNOWN, Results, load
+from flushwalk.sections import SECTIONS, Context
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+def write_report(folder: Path) -> Results:
+    """Writes the figures and both reports into the folder. Raises ReportError and OSError."""
+    results = load([folder])
+    drawn = collect(results, FIGURES)
+    for figure in drawn.values():
+        figure.write(folder / "figures")
+    parts = parts_of(Context(results, drawn))
+    write_whole(folder / "report.md", markdown(*parts).encode())
+    write_whole(folder / "report.html", html(*parts).encode())
+    return results
+
+
+def parts_of(context: Context) -> tuple[str, str, list[Section]]:
+    """The report's title, the line below it, and its sections."""
+    return *_headings(context), [build(context) for build in SECTIONS]
+
+
+def html(title: str, subtitle: str, sections: Sequence[Section]) -> str:
+    """The page: one file, in which everything is inline."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True,
+        lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    page: str = environment.get_template("report.html.j2").render(
+        title=title, subtitle=subtitle, sections=sections)
+    return page
+
+
+def _headings(context: Context) -> tuple[str, str]:
+    machine = context.report.machine
+    created, host = machine.text("created"), machine.text("host")
+    when = f"measured {created}" if created != UNKNOWN else "measured at an unknown time"
+    where = f" on {host}" if host != UNKNOWN else ""
+    return (f"flushwalk: {context.report.label}",
+            f"What it costs to flush every lazily freed alias, and what the cheap walk misses; "
+            f"{when}{where}.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = cli.Parser(
+        prog="report", description="Makes a report folder's figures, report.md and report.html.")
+    parser.add_argument("report", metavar="REPORT", type=Path,
+                        help="a report folder, made by scripts/run or flush_walk_bench --out")
+    options: Any = parser.parse_args(arguments)
+
+    def work() -> int:
+        results = write_report(options.report)
+        print("\n".join(answer_lines(results)))
+        for name in ("report.html", "report.md", "figures"):
+            print(options.report / name)
+        return 0
+
+    return cli.run("report", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

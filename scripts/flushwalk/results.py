@@ -1,0 +1,263 @@
+"""Report folders, read: the files of one or several runs.
+
+Contract: `load` gives every readable row, valid or not, as one table with a `report` column; the
+selections below (`flushes`, `stalls`) give valid rows only, so whatever draws or answers from them
+never meets an invalid one. What had to be left out is in `Report.notes`. A folder that cannot be
+used at all raises ReportError, whose text is one line for a person. reports/SCHEMA.md tells what
+the files hold.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Iterable, Mapping, Sequence
+
+import pandas as pd
+
+SCHEMA_VERSION = 1
+MEASUREMENTS = "measurements.csv"
+MACHINE = "machine.json"
+RUN = "run.json"  # written by scripts/run at its end
+STALE_ALIAS = "stale_alias.json"  # what the tool of that name found
+UNKNOWN = "unknown"
+
+# What a case is made of, besides its walk. Two rows which agree in all of these and in the
+# repetition, and differ in the walk, were sampled in turn: they are a pair.
+AXES = (
+    "bench", "check", "gather", "shootdown", "blocks", "full_percent", "dirty_percent",
+    "dirty_slots", "queues", "responders", "placement",
+)
+STATISTICS = ("min", "p10", "p50", "p90", "p99", "p999", "max", "mean")
+OUTCOMES = (
+    "visited_blocks", "listed_blocks", "block_locks", "dirty_blocks", "dirty_blocks_total",
+    "stale_slots", "flush_ranges", "hull_pages", "shootdown_calls",
+)
+PROOF = ("shootdowns_expected", "shootdowns_proven", "tlb_interrupts", "context_switches",
+         "migrations", "page_faults")
+
+COLUMNS = (
+    "schema_version", "bench", "case", "repetition", "role", "cpu", "metric", "unit",
+    *STATISTICS, "samples", "walk", "check", "gather", "shootdown", "blocks", "full_percent",
+    "dirty_percent", "dirty_slots", "queues", "responders", "placement", "initiator_cpu",
+    "responder_cpus", "block_slots", *OUTCOMES, *PROOF, "valid", "invalid_reason",
+)
+_WORDS = frozenset({
+    "bench", "case", "role", "metric", "unit", "walk", "check", "gather", "shootdown",
+    "placement", "responder_cpus", "valid", "invalid_reason",
+})
+_MAY_BE_EMPTY = frozenset({*STATISTICS, *OUTCOMES, *PROOF, "cpu", "initiator_cpu"})
+NUMBERS = tuple(name for name in COLUMNS if name not in _WORDS)
+
+
+class ReportError(Exception):
+    """A report folder that cannot be used; the text is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A JSON object, such as machine.json. Whatever key is missing reads as "unknown"."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def value(self, path: str) -> Any:
+        """The value at a dotted path such as "cpu.model", or None where there is none."""
+        here: Any = self.values
+        for key in path.split("."):
+            if not isinstance(here, Mapping) or key not in here:
+                return None
+            here = here[key]
+        return here
+
+    def text(self, path: str) -> str:
+        """The value at a dotted path as words; "unknown" where it is missing, null or empty."""
+        return _words(self.value(path))
+
+
+def _words(value: Any) -> str:
+    if value is None or value == "" or value == [] or value == {}:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_words(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        between = "; " if any(isinstance(inner, Mapping) for inner in value) else " "
+        return between.join(_words(inner) for inner in value)
+    return str(value)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One folder: where it is, what to call it, what its JSON files tell (nothing, where one is
+    missing), and what was odd when reading it."""
+
+    folder: Path
+    label: str
+    machine: Facts
+    run: Facts
+    stale_alias: Facts
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The rows of one or several reports."""
+
+    reports: tuple[Report, ...]
+    rows: pd.DataFrame
+
+    @property
+    def valid(self) -> pd.DataFrame:
+        return self.rows[self.rows["valid"]]
+
+    @property
+    def invalid(self) -> pd.DataFrame:
+        return self.rows[~self.rows["valid"]]
+
+    def only(self, report: Report) -> Results:
+        """The rows of one of the reports."""
+        return Results((report,), self.rows[self.rows["report"] == report.label])
+
+    def flushes(self) -> pd.DataFrame:
+        """Valid times of a flush (ns), one row for each case and repetition."""
+        return self._select("flush_walk_bench", "initiator", "flush_time")
+
+    def stalls(self) -> pd.DataFrame:
+        """Valid stalls (ns) of the responders, one row for each case, repetition and responder."""
+        return self._select("flush_walk_bench", "responder", "stall")
+
+    def _select(self, bench: str, role: str, metric: str) -> pd.DataFrame:
+        rows = self.valid
+        chosen = (rows["bench"] == bench) & (rows["role"] == role) & (rows["metric"] == metric)
+        return rows[chosen & (rows["samples"] > 0) & rows["p50"].notna()]
+
+
+def load(folders: Iterable[Path | str]) -> Results:
+    """Reads the folders in the order given. Raises ReportError where one cannot be used."""
+    paths = [Path(folder) for folder in folders]
+    if not paths:
+        raise ReportError("no report folder was given")
+    reports = []
+    tables = []
+    for path, label in zip(paths, _labels(paths)):
+        table, notes = _read_measurements(path)
+        machine = _read_facts(path / MACHINE, notes)
+        run = _read_facts(path / RUN, notes, optional=True)
+        stale_alias = _read_facts(path / STALE_ALIAS, notes, optional=True)
+        table.insert(0, "report", label)
+        reports.append(Report(path, label, machine, run, stale_alias, tuple(notes)))
+        tables.append(table)
+    return Results(tuple(reports), pd.concat(tables, ignore_index=True))
+
+
+def _labels(paths: Sequence[Path]) -> list[str]:
+    names = [path.resolve().name or str(path) for path in paths]
+    return [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths)]
+
+
+def _read_measurements(folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "no such folder"
+        raise ReportError(f"{folder}: {what}; a report folder (made by scripts/run) is wanted")
+    path = folder / MEASUREMENTS
+    try:
+        text = path.read_bytes().decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        raise ReportError(f"{path}: no such file; is {folder} a report folder?") from None
+    except OSError as error:
+        raise ReportError(f"{path}: {error.strerror or error}") from None
+    notes = []
+    if text and not text.endswith("\n"):
+        text = text[: text.rfind("\n") + 1]
+        notes.append(f"{MEASUREMENTS}: the last line is torn (the run was killed); left out")
+    header, records, bad = _records(path, text)
+    if bad:
+        lines = ", ".join(f"line {number} ({why})" for number, why in bad[:5])
+        more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+        notes.append(f"{MEASUREMENTS}: unreadable and left out: {lines}{more}")
+    if not records:
+        raise ReportError(f"{path}: no rows" + (f" that can be read: {notes[-1]}" if bad else ""))
+    table = pd.DataFrame(records, columns=header)
+    for name in NUMBERS:
+        values = [float(text) if text else math.nan for text in table[name]]
+        whole = all(value.is_integer() for value in values)
+        table[name] = pd.Series(values, dtype="int64" if whole else "float64")
+    table["valid"] = table["valid"] == "true"
+    # A folder to which a second run was appended has the same repetition twice: number them.
+    key = ["case", "repetition", "role", "cpu", "metric"]
+    table["attempt"] = table.groupby(key, dropna=False).cumcount()
+    return table, notes
+
+
+def _records(path: Path, text: str) -> tuple[list[str], list[list[str]], list[tuple[int, str]]]:
+    """The header, the readable records, and the number and fault of each line that is not."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header = next(reader, None)
+    if not header:
+        raise ReportError(f"{path}: no rows, not even a header")
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        shown = ", ".join(missing[:4]) + (", ..." if len(missing) > 4 else "")
+        raise ReportError(f"{path}: columns are missing: {shown}")
+    version_at = header.index("schema_version")
+    records: list[list[str]] = []
+    bad: list[tuple[int, str]] = []
+    try:
+        for record in reader:
+            if len(record) != len(header):
+                bad.append((reader.line_num, f"{len(record)} fields instead of {len(header)}"))
+                continue
+            if record[version_at] != str(SCHEMA_VERSION):
+                raise ReportError(
+                    f"{path}: line {reader.line_num}: schema_version is "
+                    f"{record[version_at] or 'empty'}; this program reads {SCHEMA_VERSION}")
+            fault = _fault(dict(zip(header, record)))
+            if fault:
+                bad.append((reader.line_num, fault))
+            else:
+                records.append(record)
+    except csv.Error as error:
+        raise ReportError(f"{path}: line {reader.line_num}: {error}") from None
+    return header, records, bad
+
+
+def _fault(record: Mapping[str, str]) -> str | None:
+    """What makes a record unreadable, or None."""
+    if record["valid"] not in ("true", "false"):
+        return f"valid is {record['valid'] or 'empty'}, not true or false"
+    if record["unit"] != "ns":
+        return f"unit is {record['unit'] or 'empty'}, not ns"
+    for name in NUMBERS:
+        text = record[name]
+        if text == "" and name in _MAY_BE_EMPTY:
+            continue
+        if not _is_number(text):
+            return f"{name} is {text or 'empty'}, not a number"
+    return None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text)) and "_" not in text
+    except ValueError:
+        return False
+
+
+def _read_facts(path: Path, notes: list[str], optional: bool = False) -> Facts:
+    """The JSON object in a file; none, and a note, where there is none that can be read."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(values, dict):
+            return Facts(values)
+        notes.append(f"{path.name} is not an object; left out")
+    except FileNotFoundError:
+        if not optional:
+            notes.append(f"{path.name} is missing: what it tells is unknown")
+    except (OSError, ValueError):
+        notes.append(f"{path.name} cannot be read; left out")
+    return Facts()

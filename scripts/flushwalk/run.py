@@ -1,0 +1,303 @@
+"""scripts/run, once all is built: measures the cases of a plan into a folder and makes its report.
+
+What goes wrong in one program is told and counted, and does not keep the rest from being measured
+and reported. Puts into the folder, besides what flush_walk_bench writes: stale_alias.json, run.json
+(what was asked for, and how it ended) and run.log (what the programs said).
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from flushwalk import child, machine_facts, options, plan
+from flushwalk.progress import Display, TimeLeft, display, in_words
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARIES = ROOT / "build" / "release" / "bin"
+REPORTS = ROOT / "reports"
+BENCH = "flush_walk_bench"
+STALE_ALIAS = "stale_alias"
+STALE_ALIAS_SECONDS = 60
+_LAST_WORDS = 3  # lines of a failed program's that are shown
+_OWN_WORDS = re.compile(rf"{BENCH}: ")
+
+
+@dataclass
+class Run:
+    """One run on its way. `failures` has a line for each thing that went wrong."""
+
+    folder: Path
+    wanted: options.Request
+    command_line: list[str]
+    stop: child.Stop
+    log: BinaryIO
+    failures: list[str] = field(default_factory=list)
+    measured_seconds: float = 0.0
+
+
+def _bench_command(wanted: options.Request, sweep: plan.Sweep) -> list[str]:
+    command = [str(BINARIES / BENCH), *sweep.flags()]
+    if wanted.cpus is not None:
+        command.append(f"--cpus={','.join(map(str, wanted.cpus))}")
+    return command
+
+
+def _how_it_ended(program: str, status: int) -> str:
+    if status < 0:
+        return f"{program} was killed by signal {-status}"
+    return f"{program} failed (exit status {status})"
+
+
+def _make_folder(wanted: options.Request) -> Path:
+    if wanted.folder is not None:
+        folder = wanted.folder.absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    name = machine_facts.folder_for_now()
+    for attempt in range(1, 100):
+        folder = REPORTS / (name if attempt == 1 else f"{name}_{attempt}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            pass
+    raise FileExistsError(errno.EEXIST, "exists, and 98 more of that name", REPORTS / name)
+
+
+def _refusal(wanted: options.Request, sweep: plan.Sweep) -> str | None:
+    """Why flush_walk_bench can't measure a sweep here: a call that this kernel lacks, say."""
+    command = [*_bench_command(wanted, sweep), "--dry-run"]
+    asked = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if asked.returncode != options.BAD_INPUT:
+        return None
+    words = asked.stderr.strip().splitlines() or [f"{BENCH} refuses {shlex.join(command)}"]
+    return words[-1]
+
+
+def what_can_be_measured(wanted: options.Request) -> options.Request:
+    """Without the sweeps that are refused, which become notes; raises BadInput if none is left."""
+    refusals = {sweep: _refusal(wanted, sweep) for sweep in wanted.sweeps}
+    sweeps = [sweep for sweep, refusal in refusals.items() if refusal is None]
+    notes = [
+        f"left out: {sweep.title}: {refusal}" for sweep, refusal in refusals.items() if refusal
+    ]
+    if not sweeps:
+        raise options.BadInput(str(refusals[wanted.sweeps[0]]))
+    return replace(wanted, sweeps=sweeps, notes=[*wanted.notes, *notes])
+
+
+def measure_stale_alias(run: Run) -> None:
+    """Runs the patch's own case on real memory; its findings become stale_alias.json."""
+    try:
+        found = subprocess.run(
+            [str(BINARIES / STALE_ALIAS), "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=run.log,
+            timeout=STALE_ALIAS_SECONDS,
+            start_new_session=True,
+        )
+        findings = json.loads(found.stdout) if found.stdout.strip() else None
+    except subprocess.TimeoutExpired:
+        run.failures.append(f"{STALE_ALIAS} did not end in {STALE_ALIAS_SECONDS} s")
+        return
+    except (OSError, ValueError) as error:
+        run.failures.append(f"{STALE_ALIAS}: {error}")
+        return
+    if findings is not None:
+        _write_json(run.folder / "stale_alias.json", findings)
+    if found.returncode != 0:
+        run.failures.append(_how_it_ended(STALE_ALIAS, found.returncode))
+    elif findings is None:
+        run.failures.append(f"{STALE_ALIAS} told nothing")
+
+
+def measure_sweep(run: Run, sweep: plan.Sweep, left: TimeLeft, shown: Display) -> None:
+    """One call of flush_walk_bench, watched."""
+    case = sweep.title
+    words: deque[str] = deque(maxlen=_LAST_WORDS)
+
+    def on_progress(progress: Any) -> None:
+        nonlocal case
+        case = progress["case"]
+        left.step(case, progress["done"], progress["total"])
+
+    def on_words(line: str) -> None:
+        words.append(line)
+        if _OWN_WORDS.match(line):
+            shown.say(line)
+
+    told_to_wait = False
+
+    def on_tick() -> None:
+        nonlocal told_to_wait
+        if run.stop.times and not told_to_wait:
+            told_to_wait = True
+            shown.say(f"stopping: waiting for {BENCH} to close its files")
+        shown.tick(case, left)
+
+    left.begin(sweep)
+    command = [*_bench_command(run.wanted, sweep), f"--out={run.folder}", "--progress"]
+    run.log.write(f"$ {shlex.join(command)}\n".encode())
+    try:
+        status = child.run(command, run.log, run.stop, on_progress, on_tick, on_words)
+    except OSError as error:
+        run.failures.append(f"{BENCH}: {error.strerror}")
+        return
+    if status != 0 and not run.stop.times:
+        run.failures.append(f"{_how_it_ended(BENCH, status)} while measuring: {sweep.title}")
+        for line in words:
+            if not _OWN_WORDS.match(line):
+                shown.say(f"  {line}")
+
+
+def measure(run: Run) -> None:
+    """All that the plan has, until the user wants to stop."""
+    start = time.monotonic()
+    left = TimeLeft(run.wanted.sweeps)
+    with display() as shown:
+        for sweep in run.wanted.sweeps:
+            if run.stop.times:
+                break
+            measure_sweep(run, sweep, left, shown)
+    run.measured_seconds = time.monotonic() - start
+
+
+def measured_cases(folder: Path) -> set[str]:
+    """The names in the case column of what was written; a last line may be cut off."""
+    try:
+        with (folder / options.MEASUREMENTS).open(newline="", errors="replace") as file:
+            return {row["case"] for row in csv.DictReader(file) if row.get("case")}
+    except (OSError, csv.Error):
+        return set()
+
+
+def note_what_is_missing(run: Run) -> None:
+    planned = [case.name for case in plan.all_cases(run.wanted.sweeps)]
+    measured = measured_cases(run.folder)
+    missing = [name for name in planned if name not in measured]
+    if missing and not run.stop.times:
+        run.failures.append(f"{len(missing)} of {len(planned)} cases were not measured")
+    _write_json(
+        run.folder / "run.json",
+        {
+            "schema_version": 1,
+            "command_line": run.command_line,
+            "cases_planned": len(planned),
+            "cases_not_measured": missing,
+            "measured_seconds": round(run.measured_seconds, 1),
+            "notes": run.wanted.notes,
+            "interrupted": bool(run.stop.times),
+            "failures": run.failures,
+        },
+    )
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def write_report(run: Run) -> list[str]:
+    """Figures and report of what there is; returns the answer's lines."""
+    if not measured_cases(run.folder):
+        run.failures.append("nothing was measured, so there is no report")
+        return []
+    print("drawing the figures, writing the report", flush=True)
+    try:
+        from flushwalk import answer, report
+
+        return list(answer.answer_lines(report.write_report(run.folder)))
+    except Exception as error:  # whatever it is: the measurements are there, and are told of
+        run.log.write(traceback.format_exc().encode())
+        run.failures.append(f"the report could not be made: {error}")
+        return []
+
+
+def _tell_the_end(run: Run, answer: Sequence[str]) -> None:
+    print()
+    for line in answer:
+        print(line)
+    for path in (run.folder / "report.html", run.folder / "report.md"):
+        if path.exists():
+            print(f"report: {path}")
+            break
+    else:
+        print(f"measurements: {run.folder}")
+    sys.stdout.flush()
+    for failure in run.failures:
+        print(f"{options.PROGRAM}: {failure}", file=sys.stderr)
+    if run.failures:
+        log = run.folder / "run.log"
+        print(f"{options.PROGRAM}: what the programs said: {log}", file=sys.stderr)
+
+
+def _measure_and_report(
+    wanted: options.Request, folder: Path, command_line: list[str], stop: child.Stop
+) -> int:
+    print(f"measuring {options.summary(wanted.sweeps)}, into {folder}", flush=True)
+    with (folder / "run.log").open("ab", buffering=0) as log:
+        run = Run(folder, wanted, command_line, stop, log)
+        with stop:
+            measure_stale_alias(run)
+            measure(run)
+        note_what_is_missing(run)
+        if not stop.times:
+            print(f"measured for {in_words(run.measured_seconds)}", flush=True)
+        try:
+            answer = write_report(run)
+        except KeyboardInterrupt:
+            stop.signal = stop.signal or signal.SIGINT
+            run.failures.append(f"stopped; scripts/report makes the report of {folder}")
+            answer = []
+        _tell_the_end(run, answer)
+    if stop.signal is not None:
+        return stop.exit_status
+    return 1 if run.failures else 0
+
+
+def _in_one_line(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
+def _complain(text: str, status: int) -> int:
+    print(f"{options.PROGRAM}: {text}", file=sys.stderr)
+    return status
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answers what needs no measuring; else measures and reports. Returns the exit status."""
+    answered = options.main(arguments)
+    if answered != options.NEEDS_MEASURING:
+        return answered
+    try:
+        wanted = options.request(arguments)
+        wanted = what_can_be_measured(wanted)
+        folder = _make_folder(wanted)
+    except options.BadInput as error:
+        return _complain(str(error), options.BAD_INPUT)
+    except OSError as error:
+        return _complain(_in_one_line(error), options.BAD_INPUT)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    for note in wanted.notes:
+        print(note, flush=True)
+    command_line = [options.PROGRAM, *arguments]
+    try:
+        return _measure_and_report(wanted, folder, command_line, child.Stop())
+    except OSError as error:  # the disk is full, for instance
+        return _complain(_in_one_line(error), 1)

@@ -1,0 +1,20 @@
+"""The sections of the report, in its order. To add one: write a function that gives a Section, and
+name it in SECTIONS. A section that only shows figures is one line (`of_figures`)."""
+
+from __future__ import annotations
+
+from flushwalk.sections import answer, machine, method, stale, validity
+from flushwalk.sections.base import Builder, Context, of_figures
+
+SECTIONS: tuple[Builder, ...] = (
+    answer.build,
+    of_figures("walk", "Walk cost", ("walk-cost", "walk-cost-per-block")),
+    of_figures("shootdown", "Walk and shootdown", ("walk-and-shootdown",)),
+    stale.build,
+    validity.build,
+    machine.build,
+    method.build,
+    method.repeat,
+)
+
+__all__ = ["SECTIONS", "Context"]

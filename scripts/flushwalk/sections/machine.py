@@ -1,0 +1,87 @@
+"""The machine, and what about it a reader should keep in mind."""
+
+from __future__ import annotations
+
+from flushwalk.document import Block, Bullets, Numbers, Paragraph, Section
+from flushwalk.figures.base import Table
+from flushwalk.results import UNKNOWN, Facts
+from flushwalk.sections.base import Context
+
+_LINES = (
+    ("host", "{host}"),
+    ("measured", "{created}"),
+    ("CPU", "{cpu.model} ({cpu.vendor}, family {cpu.family}, model {cpu.model_number}, "
+            "stepping {cpu.stepping})"),
+    ("microcode", "{cpu.microcode}"),
+    ("CPU flags", "{cpu.flags_of_interest}"),
+    ("topology", "{topology.summary}"),
+    ("usable CPUs", "{topology.usable_cpus}"),
+    ("caches", "{caches}"),
+    ("memory", "{memory}"),
+    ("kernel", "{kernel.release}"),
+    ("kernel's version", "{kernel.version}"),
+    ("kernel's command line", "{kernel.command_line}"),
+    ("mitigations", "{mitigations}"),
+    ("hypervisor", "{hypervisor.vendor}"),
+    ("paravirtual TLB flush", "{hypervisor.pv_tlb_flush}"),
+    ("paravirtual IPI", "{hypervisor.pv_ipi}"),
+    ("hardware PMU", "{perf.hardware_pmu}"),
+    ("perf_event_paranoid", "{perf.event_paranoid}"),
+    ("pages flushed one by one up to", "{tlb.single_page_flush_ceiling} ({tlb.how})"),
+    ("virtual memory", "{vm}"),
+    ("clock", "{clock.source}, {clock.frequency_hz} Hz"),
+    ("libraries", "{libraries}"),
+    ("flushwalk", "revision {flushwalk.git_revision}, {flushwalk.build_type}, "
+                  "{flushwalk.compiler}, {flushwalk.compiler_flags}"),
+)
+
+
+def build(context: Context) -> Section:
+    machine = context.report.machine
+    blocks: list[Block] = []
+    found = warnings(machine)
+    if found:
+        blocks += [Paragraph("To keep in mind:"), Bullets(tuple(found))]
+    rows = tuple((name, _fill(pattern, machine)) for name, pattern in _LINES)
+    blocks.append(Numbers("What this was measured on (machine.json)",
+                          Table(("", "this machine"), rows, words=2)))
+    return Section("machine", "The machine", tuple(blocks))
+
+
+def _fill(pattern: str, machine: Facts) -> str:
+    """The pattern with every {path} replaced; one "unknown" where all of them are."""
+    paths = [part.split("}")[0] for part in pattern.split("{")[1:]]
+    values = {path: machine.text(path) for path in paths}
+    if all(value == UNKNOWN for value in values.values()):
+        return UNKNOWN
+    for path, value in values.items():
+        pattern = pattern.replace("{" + path + "}", value)
+    return pattern
+
+
+def warnings(machine: Facts) -> list[str]:
+    """What about a machine or a build limits what its figures mean. Unknown is said as well."""
+    found = []
+    vendor = machine.text("hypervisor.vendor")
+    if vendor == UNKNOWN:
+        found.append("Whether this is a guest is unknown.")
+    elif vendor != "none":
+        found.append(f"This is a {vendor} guest: its CPUs are shared, an IPI may leave the guest, "
+                     "and its times hold for this guest only. Relations carry further than times.")
+    if machine.value("hypervisor.pv_tlb_flush") is True:
+        found.append("Paravirtual TLB flush is on: the hypervisor may flush a CPU that is not "
+                     "running without interrupting it.")
+    if machine.value("hypervisor.pv_ipi") is True:
+        found.append("Paravirtual IPIs are on: several are sent by one call of the hypervisor.")
+    if machine.value("perf.hardware_pmu") is False:
+        found.append("There is no hardware PMU: TLB and cache misses cannot be counted here.")
+    if machine.value("clock.invariant") is False:
+        found.append("The clock is not invariant: its rate may follow the CPU's frequency.")
+    build_type = machine.text("flushwalk.build_type")
+    if build_type not in (UNKNOWN, "Release", "RelWithDebInfo"):
+        found.append(f"The build is {build_type}, not Release: its times mean little.")
+    if machine.value("flushwalk.git_dirty") is True:
+        found.append("The source had changes that are not in the revision named below.")
+    if machine.value("topology.this_system") is False:
+        found.append("The topology was not this system's: threads were not pinned to what it says.")
+    return found

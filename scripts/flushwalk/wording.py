@@ -1,0 +1,116 @@
+"""Numbers and names as words: one way to write a time, a count, a ratio, a walk, a slice."""
+
+from __future__ import annotations
+
+import math
+from typing import Iterable
+
+import pandas as pd
+
+_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "us"), (1.0, "ns"))
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits, never in exponent form: 0.123, 12.3, 123, 1,230."""
+    if value == 0:
+        return "0"
+    places = 2 - math.floor(math.log10(abs(value)))
+    rounded = round(value, places)
+    places = max(0, 2 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:,.{places}f}"
+
+
+def time(nanoseconds: float) -> str:
+    """12.3 us. A time that was not measured (NaN) is "not measured"."""
+    if math.isnan(nanoseconds):
+        return "not measured"
+    for scale, unit in _UNITS:
+        # 999.6 ns would round to 1,000 ns: the larger unit is taken from there on.
+        if abs(nanoseconds) >= scale * 0.9995:
+            return f"{three_digits(nanoseconds / scale)} {unit}"
+    return f"{three_digits(nanoseconds)} ns"
+
+
+def count(value: float, noun: str | None = None) -> str:
+    """4,096 or, with a noun, 1 block and 2 blocks; "unknown" for NaN."""
+    if math.isnan(value):
+        return "unknown"
+    text = f"{value:,.0f}" if float(value).is_integer() else three_digits(value)
+    if noun is None:
+        return text
+    return f"{text} {noun}" if value == 1 else f"{text} {noun}s"
+
+
+def percent(value: float) -> str:
+    """50 %"""
+    return f"{value:g} %"
+
+
+def share(part: float, whole: float) -> str:
+    """99.97 %: rounded down, so that only all of it is 100 %; "-" where there is no whole."""
+    if math.isnan(part) or math.isnan(whole) or whole == 0:
+        return "-"
+    return f"{math.floor(part / whole * 10000) / 100:g} %"
+
+
+def ratio(value: float, low: float, high: float, pairs: int, verdict: str) -> str:
+    """7.90x (95 % interval 7.60-8.20, 20 pairs: dearer)"""
+    if pairs == 0 or math.isnan(value):
+        return "ratio not measured (no pairs)"
+    if math.isnan(low):
+        return f"{three_digits(value)}x ({verdict}: {count(pairs, 'pair')})"
+    spread = f"95 % interval {three_digits(low)}-{three_digits(high)}"
+    return f"{three_digits(value)}x ({spread}, {count(pairs, 'pair')}: {verdict})"
+
+
+def walk_name(walk: str) -> str:
+    return walk.replace("_", " ")
+
+
+def interval(low: float, high: float) -> str:
+    """26.1 us to 29.4 us"""
+    return "too few repetitions" if math.isnan(low) else f"{time(low)} to {time(high)}"
+
+
+def difference(value: float, low: float, high: float) -> str:
+    """27.8 us (95 % interval 26.1 us to 29.4 us), or that it is not resolved, and why."""
+    if math.isnan(value):
+        return "not measured"
+    if math.isnan(low):
+        return f"{time(value)} (not resolved: too few repetitions)"
+    spread = f"95 % interval {interval(low, high)}"
+    return f"{time(value)} ({spread})" if low > 0 else f"not resolved ({spread})"
+
+
+def listing(items: Iterable[str], last: str = "and") -> str:
+    """a, b and c"""
+    words = list(items)
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def axis_words(axis: str, value: object) -> str:
+    """One held axis: 10 % dirty."""
+    if isinstance(value, (int, float)):
+        number = float(value)
+        phrases = {
+            "blocks": count(number, "block"), "full_percent": f"{percent(number)} full",
+            "dirty_percent": f"{percent(number)} dirty", "queues": count(number, "queue"),
+            "dirty_slots": f"{count(number, 'slot')} a dirty range",
+            "responders": count(number, "responder"),
+        }
+        return phrases.get(axis, f"{axis} {number:g}")
+    return {"gather": f"gather {value}", "check": f"check {value}",
+            "shootdown": f"shootdown {value}"}.get(axis, str(value))
+
+
+def held_axes(frame: pd.DataFrame, axes: Iterable[str]) -> str:
+    """The axes that all rows of a frame agree in: "10 % dirty, 1 queue, gather hull"."""
+    phrases = []
+    for axis in axes:
+        values = frame[axis].unique()
+        if len(values) == 1:
+            value = values[0]
+            phrases.append(axis_words(axis, value.item() if hasattr(value, "item") else value))
+    return ", ".join(phrases)

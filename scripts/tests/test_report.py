@@ -1,0 +1,353 @@
+"""report.md, report.html, and the two programs: whole, offline, and plain about what is missing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from synthetic_report import MACHINE, quick_set, write_report
+
+from flushwalk import plot, report
+from flushwalk.document import Numbers, Paragraph, Section, markdown
+from flushwalk.drawings import collect
+from flushwalk.figures import FIGURES
+from flushwalk.figures.base import Table
+from flushwalk.results import load
+from flushwalk.sections import Context
+
+Make = Callable[..., Path]
+SCRIPTS = Path(__file__).resolve().parents[1]
+TITLES = ["The answer", "Walk cost", "Walk and shootdown", "Stale aliases", "Validity",
+          "The machine", "How it was measured", "The command that repeats it"]
+
+
+class Page(HTMLParser):
+    """What a browser would see: ids, addresses, tags that are left open, words."""
+
+    void = {"meta", "link", "br", "img", "use", "path", "rect", "input"}
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.void:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            elif name in ("href", "src", "xlink:href", "srcset", "data"):
+                self.addresses.append(value or "")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.void:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.void:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as scripts/run leaves it, and its report."""
+    folder = write_report(tmp_path_factory.mktemp("reports") / "quick", *quick_set())
+    (folder / "stale_alias.json").write_text(
+        '{"ok": true, "walks": [{"walk": "free_list", "read_new_owner": true, '
+        '"overwrote_new_owner": true, "fault": null}, {"walk": "xarray", "read_new_owner": false, '
+        '"overwrote_new_owner": false, "fault": "SEGV_ACCERR"}]}')
+    start = time.monotonic()
+    report.write_report(folder)
+    assert time.monotonic() - start < 15
+    return folder
+
+
+def page_of(folder: Path) -> Page:
+    return Page((folder / "report.html").read_text())
+
+
+def markdown_of(folder: Path) -> str:
+    """report.md, without the time that it takes to draw the figures."""
+    results = load([folder])
+    return markdown(*report.parts_of(Context(results, collect(results, FIGURES))))
+
+
+def test_the_page_needs_nothing_else(written: Path) -> None:
+    text = (written / "report.html").read_text()
+    page = Page(text)
+    assert len(text) < 5_000_000
+    assert page.open == [] and "script" not in page.tags
+    outside = [address for address in page.addresses
+               if not address.startswith(("#", "data:", "figures/"))]
+    assert outside == [] and "@import" not in text
+    assert re.findall(r"url\((?!#)", text) == []
+    for address in page.addresses:
+        if address.startswith("figures/"):
+            assert (written / address).is_file()
+        elif address.startswith("#"):
+            assert address[1:] in page.ids
+    assert len(page.ids) == len(set(page.ids))
+    assert all(name in page.ids for name in re.findall(r"url\(#([^)]*)\)", text))
+
+
+def test_every_figure_is_there_for_a_wide_window_and_for_a_phone(written: Path) -> None:
+    text = (written / "report.html").read_text()
+    assert text.count("<svg") == 2 * len(FIGURES)
+    for name, figure in FIGURES.items():
+        assert f'id="{name}"' in text and figure.title in text
+        for kind in ("svg", "png", "csv"):
+            assert f'href="figures/{name}.{kind}"' in text
+    drawings = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
+    for drawing in drawings:
+        assert re.search(r'aria-label="[^"]{40,}"', drawing)
+        # Dark mode works by variables: a colour that is written out would stay light.
+        assert re.findall(r"#[0-9a-f]{6}\b", drawing) == []
+    styles = text.split("<style>")[1].split("</style>")[0]
+    for variable in set(re.findall(r"var\((--[a-z-]+)\)", text)):
+        assert styles.count(f"{variable}:") == 2, variable
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_sections_come_in_order_and_the_answer_first(written: Path, name: str) -> None:
+    text = (written / name).read_text()
+    heads = re.findall(r"<h2>(.*?)</h2>|^## (.*)$", text, flags=re.MULTILINE)
+    assert [html or plain for html, plain in heads] == TITLES
+
+
+@pytest.mark.parametrize("words", [
+    "leaves 205 of 410 freed slots stale", "dearer)", "proven",
+    "Held: 10 % dirty, 1 slot a dirty range, 1 queue, gather hull, check locked.",
+    "minus the time of the same flush with none",
+    "On real memory (stale_alias: a page is freed, gets a new owner, and is accessed through its "
+    "old address after the flush): with the free list walk the old address read the new owner's "
+    "data and overwrote it; with the xarray walk the access faulted (SEGV_ACCERR).",
+    "0 of 800 rows are invalid.", "This is a KVM guest", "Paravirtual TLB flush is on",
+    "There is no hardware PMU", "tsc at 2,100 MHz", "its own overhead is 11.9 ns (p99 14.3 ns)",
+    "sampled in turn (A B B A)", "percentiles are exact", "git checkout 0123abc",
+    "flush_walk_bench --walk=free_list,xarray '--out=reports/made up'", "console=ttyS0",
+])
+def test_what_a_reader_must_find(written: Path, words: str) -> None:
+    assert words in page_of(written).text
+    assert words in (written / "report.md").read_text()
+
+
+def test_the_markdown_shows_every_figure_with_its_sentence_and_data(written: Path) -> None:
+    text = (written / "report.md").read_text()
+    for name in FIGURES:
+        assert f"](figures/{name}.png)" in text and f"](figures/{name}.csv)" in text
+        assert (written / "figures" / f"{name}.png").stat().st_size > 10_000
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(tables) > 60
+
+
+def test_tables_of_the_markdown_are_aligned_for_a_plain_mail() -> None:
+    table = Table(("name", "n"), (("a|b", "1"), ("longer name", "1,234")))
+    text = markdown("T", "s", [Section("x", "X", (Numbers("Caption", table), Paragraph("end")))])
+    assert "| name        |     n |\n|-------------|------:|\n| a\\|b        |     1 |\n" in text
+
+
+def test_words_of_the_data_are_no_markup(make_report: Make) -> None:
+    def spoil(row: dict[str, Any]) -> None:
+        if row["repetition"] == 0:
+            row.update(valid="false", invalid_reason="<script>alert(1)</script> & more")
+
+    folder = make_report(change=spoil, machine={**MACHINE, "host": "<b>host</b>"})
+    report.write_report(folder)
+    page = page_of(folder)
+    assert "script" not in page.tags and "b" not in page.tags
+    assert "<script>alert(1)</script> & more" in page.text
+
+
+def test_rows_left_out_are_counted_by_reason(make_report: Make) -> None:
+    def spoil(row: dict[str, Any]) -> None:
+        if row["shootdown"] == "mprotect_range" and row["role"] == "initiator":
+            if row["repetition"] < 3:
+                row.update(valid="false", invalid_reason=f"{row['repetition']} of 500 proven")
+            elif row["repetition"] == 3:
+                row.update(valid="false", invalid_reason="7 of 500 proven; thread migrated")
+
+    folder = make_report(change=spoil, responders=(1,))
+    text = markdown_of(folder)
+    assert "8 of 96 rows are invalid." in text
+    assert re.search(r"\| 0 of 500 proven \(and the like\) +\| mprotect_range +\| initiator +\| +8 "
+                     r"\| +2 \|", text)
+    assert re.search(r"\| thread migrated +\| mprotect_range +\| initiator +\| +2 \| +2 \|", text)
+
+
+def test_the_proof_is_summed_over_valid_rows(make_report: Make) -> None:
+    def spoil(row: dict[str, Any]) -> None:
+        if row["repetition"] == 5:
+            row.update(valid="false", invalid_reason="planted", shootdowns_proven=0)
+        if row["repetition"] == 2 and row["shootdown"] == "mprotect_range":
+            row["shootdowns_proven"] = 496
+
+    folder = make_report(change=spoil, walks=("xarray",), repetitions=6, responders=(1,))
+    text = markdown_of(folder)
+    # five repetitions of 500; one lost in the first, four in the third
+    assert re.search(r"\| mprotect_range \| +1 \| +2,500 \| +2,495 of 2,500 \| 99.8 % \|", text)
+    assert "The least proven of these rows: 99.2 % (" in text and "repetition 2)" in text
+
+
+@pytest.mark.parametrize(("plan", "names"), [
+    ({"shootdowns": ("none",)}, {"walk-and-shootdown"}),
+    ({"shootdowns": ("mprotect_range",)}, {"walk-cost", "walk-cost-per-block"}),
+])
+def test_a_section_without_data_says_which_command_makes_it(
+        make_report: Make, plan: dict[str, Any], names: set[str]) -> None:
+    folder = make_report(**plan)
+    report.write_report(folder)
+    for text in ((folder / "report.md").read_text(), page_of(folder).text):
+        for name, figure in FIGURES.items():
+            command = f"build/release/bin/flush_walk_bench {figure.needs} --out=run"
+            assert (command in text) == (name in names)
+        assert "scripts/report run" in text
+    assert {path.stem for path in (folder / "figures").iterdir()} == set(FIGURES) - names
+
+
+def test_a_run_without_a_single_valid_row_has_a_report(make_report: Make) -> None:
+    def spoil(row: dict[str, Any]) -> None:
+        row.update(valid="false", invalid_reason="planted")
+
+    folder = make_report(change=spoil)
+    text = markdown_of(folder)
+    assert "144 of 144 rows are invalid." in text and "no valid row" in text
+    assert "nan" not in re.sub(r"[a-z]nan|nan[a-z]", "", text)
+
+
+def test_an_unknown_machine_is_said_to_be_unknown(make_report: Make) -> None:
+    folder = make_report(machine=None)
+    text = markdown_of(folder)
+    assert "machine.json is missing" in text
+    assert "Whether this is a guest is unknown." in text and "The clock: unknown." in text
+    assert "The command line of this run is unknown." in text
+    assert re.search(r"\| CPU +\| unknown +\|", text)
+
+
+@pytest.mark.parametrize(("values", "words"), [
+    ({"hypervisor": {"vendor": "none"}}, None),
+    ({"hypervisor": {"vendor": "xen"}}, "This is a xen guest"),
+    ({"hypervisor": {"vendor": "none", "pv_ipi": True}}, "Paravirtual IPIs are on"),
+    ({"hypervisor": {"vendor": "none"}, "clock": {"invariant": False}}, "not invariant"),
+    ({"hypervisor": {"vendor": "none"}, "flushwalk": {"build_type": "Debug"}}, "build is Debug"),
+    ({"hypervisor": {"vendor": "none"}, "flushwalk": {"git_dirty": True}}, "source had changes"),
+])
+def test_what_limits_the_figures_is_said_first(
+        make_report: Make, values: dict[str, Any], words: str | None) -> None:
+    folder = make_report(machine=values)
+    text = markdown_of(folder)
+    assert ("To keep in mind:" in text) == (words is not None)
+    assert words is None or words in text
+
+
+def test_what_the_run_could_not_do_is_said(make_report: Make) -> None:
+    folder = make_report()
+    (folder / "run.json").write_text(
+        '{"command_line": ["scripts/run", "--filter=a b"], "cases_planned": 90, "interrupted": '
+        'true, "cases_not_measured": ["flush_walk/x"], "failures": ["the bench was killed"]}')
+    text = markdown_of(folder)
+    assert "1 of 90 planned cases were not measured, the first of them flush_walk/x." in text
+    assert "The run was interrupted" in text and "- the bench was killed" in text
+    assert "scripts/run '--filter=a b'" in text
+
+
+def test_the_report_program_prints_the_answer_and_the_paths(
+        make_report: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_report()
+    assert report.main([str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 8 and lines[0].startswith("free list: ")
+    assert lines[5:] == [str(folder / name) for name in ("report.html", "report.md", "figures")]
+
+
+@pytest.mark.parametrize("blocked", ["figures", "report.md"])
+def test_what_cannot_be_written_is_one_line_and_exit_2(
+        make_report: Make, capsys: pytest.CaptureFixture[str], blocked: str) -> None:
+    folder = make_report()
+    if blocked == "figures":
+        (folder / "figures").write_text("a file where the folder should be")
+    else:
+        (folder / "report.md").mkdir()
+    assert report.main([str(folder)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and str(folder / blocked) in error
+    assert list(folder.rglob("*.part")) == []
+
+
+def test_plot_writes_all_figures_beside_the_rows(
+        make_report: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_report()
+    assert plot.main([str(folder)]) == 0
+    paths = capsys.readouterr().out.split()
+    assert len(paths) == 3 * len(FIGURES)
+    assert all(Path(path).is_file() and Path(path).parent == folder / "figures" for path in paths)
+
+
+@pytest.mark.parametrize(("name", "start"), [
+    ("out.svg", b"<?xml"), ("out.png", b"\x89PNG"), ("out.pdf", b"%PDF"), ("out.SVG", b"<?xml")])
+def test_plot_writes_one_figure_where_it_is_told(
+        make_report: Make, tmp_path: Path, name: str, start: bytes) -> None:
+    folders = [str(make_report()), str(make_report("other"))]
+    assert plot.main(["stale-slots", *folders, "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_bytes().startswith(start)
+    assert not Path(folders[0], "figures").exists()
+
+
+@pytest.mark.parametrize(("arguments", "why"), [
+    (["walk-cots", "{run}"], "walk-cost, walk-cost-per-block, walk-and-shootdown, stale-slots"),
+    (["walk-cots"], "walk-cost, walk-cost-per-block, walk-and-shootdown, stale-slots"),
+    ([], "no report folder"), (["walk-cost"], "no report folder"), (["all"], "no report folder"),
+    (["walk-cost", "{run}", "-o", "{run}/x.gif"], ".svg, .png, .pdf"),
+    (["walk-cost", "{run}", "-o", "{run}/none/x.svg"], "none/x.svg: No such file"),
+    (["walk-cost", "{run}", "-o", "{run}/machine.json/x.svg"], "machine.json/x.svg: Not a dir"),
+    (["{run}", "-o", "{run}/x.svg"], "name the one figure"),
+    (["{run}", "{run}"], "-o FILE"), (["walk-cost", "{run}/nothing"], "no such folder"),
+    (["walk-cost", "{run}", "--colour"], "--colour"),
+    (["walk-and-shootdown", "{run}"], "no valid rows for walk-and-shootdown (needs --walk="),
+])
+def test_what_plot_cannot_do_is_one_line_and_exit_2(
+        make_report: Make, capsys: pytest.CaptureFixture[str], arguments: list[str],
+        why: str) -> None:
+    run = str(make_report(shootdowns=("none",), repetitions=1))
+    words = [word.replace("{run}", run) for word in arguments]
+    try:
+        status = plot.main(words)
+    except SystemExit as end:
+        status = int(end.code or 0)
+    printed = capsys.readouterr()
+    assert status == 2 and printed.out == ""
+    assert printed.err.count("\n") == 1 and why in printed.err
+
+
+def test_plot_tells_what_the_rows_do_not_give(
+        make_report: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plot.main(["all", str(make_report(shootdowns=("none",)))]) == 0
+    assert "walk-and-shootdown: no valid rows (needs --walk=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("program", ["plot", "report"])
+def test_the_scripts_work_from_any_folder(tmp_path: Path, make_report: Make, program: str) -> None:
+    folder = make_report("a run")
+    done = subprocess.run([SCRIPTS / program, folder.name], cwd=tmp_path, capture_output=True,
+                          text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "figures" / "walk-cost.svg").is_file()

@@ -1,0 +1,108 @@
+"""The quick and the full set: what is in them, each case once, and as flush_walk_bench names it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flushwalk import plan, run
+
+SETS = [plan.quick_set(1), plan.quick_set(2), plan.full_set(1), plan.full_set(2), plan.full_set(24)]
+
+
+@pytest.mark.parametrize("sweeps", SETS)
+def test_no_case_is_measured_twice(sweeps: list[plan.Sweep]) -> None:
+    names = [case.name for case in plan.all_cases(sweeps)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("sweeps", SETS)
+def test_every_case_has_its_rival_in_the_same_sweep(sweeps: list[plan.Sweep]) -> None:
+    for sweep in sweeps:
+        names = {case.name for case in sweep.cases()}
+        for name in names:
+            assert name.replace("walk:free_list", "walk:xarray") in names
+
+
+def test_quick_set_has_what_the_answer_needs() -> None:
+    names = {case.name for case in plan.all_cases(plan.quick_set(2))}
+    for blocks in (64, 256, 1024, 4096, 16384, 65536):
+        for full in (0, 50, 90):
+            assert (
+                "flush_walk/walk:xarray/check:locked/gather:hull/shootdown:none"
+                f"/blocks:{blocks}/full:{full}/dirty:10/queues:1/responders:0"
+            ) in names
+    for responders in (0, 1):
+        assert (
+            "flush_walk/walk:free_list/check:locked/gather:runs/shootdown:munmap"
+            f"/blocks:64/full:50/dirty:10/queues:1/responders:{responders}"
+        ) in names
+
+
+@pytest.mark.parametrize("sweeps", [plan.quick_set(1), plan.full_set(1)])
+def test_one_cpu_has_no_responders(sweeps: list[plan.Sweep]) -> None:
+    assert {case.responders for case in plan.all_cases(sweeps)} == {0}
+
+
+@pytest.mark.parametrize(
+    "most, counts",
+    [(0, (0,)), (1, (0, 1)), (2, (0, 1, 2)), (5, (0, 1, 2, 4, 5)), (23, (0, 1, 2, 4, 8, 16, 23))],
+)
+def test_responder_counts(most: int, counts: tuple[int, ...]) -> None:
+    assert plan.responder_counts(most) == counts
+
+
+def test_estimates_are_what_the_sets_promise() -> None:
+    assert 60 <= plan.total_seconds(plan.quick_set(2)) <= 150
+    assert 600 <= plan.total_seconds(plan.full_set(2)) <= 1800
+
+
+def test_estimate_grows_with_what_is_asked_for() -> None:
+    usual = plan.total_seconds(plan.quick_set(2))
+    assert plan.total_seconds(plan.narrowed(plan.quick_set(2), samples=1000)) > 2 * usual
+    assert plan.total_seconds(plan.narrowed(plan.quick_set(2), repetitions=1)) < usual / 2
+
+
+def test_filter_leaves_the_cases_it_finds_and_no_empty_sweep() -> None:
+    pattern = re.compile("blocks:4096/.*queues:8/")
+    sweeps = plan.narrowed(plan.quick_set(2), pattern)
+    names = [case.name for case in plan.all_cases(sweeps)]
+    assert len(sweeps) == 1
+    assert len(names) == 2
+    assert all(pattern.search(name) for name in names)
+
+
+def test_filter_reaches_the_bench_as_exactly_these_names() -> None:
+    (sweep,) = plan.narrowed(plan.quick_set(2), re.compile("blocks:64/.*none.*|none.*blocks:64/"))
+    flag = next(flag for flag in sweep.flags() if flag.startswith("--benchmark_filter="))
+    pattern = re.compile(flag.split("=", 1)[1])
+    found = {case.name for case in sweep.all_cases() if pattern.search(case.name)}
+    assert found == {case.name for case in sweep.cases()}
+    assert len(found) == 6
+    assert pattern.search(next(iter(found)) + "/manual_time")  # Google Benchmark's own additions
+
+
+def test_a_filter_that_takes_all_of_a_sweep_is_not_passed_on() -> None:
+    for sweep in plan.narrowed(plan.quick_set(2), re.compile("")):
+        assert not any(flag.startswith("--benchmark_filter") for flag in sweep.flags())
+
+
+_BENCH = run.BINARIES / run.BENCH
+
+
+@pytest.mark.skipif(not _BENCH.exists(), reason="flush_walk_bench is not built")
+@pytest.mark.parametrize("pattern", [None, re.compile("xarray.*full:50/")])
+def test_the_bench_makes_exactly_these_cases(pattern: re.Pattern[str] | None) -> None:
+    cores = run.machine_facts.usable_cores()
+    for sweep in plan.narrowed(plan.quick_set(min(cores, 2)), pattern):
+        command = [str(_BENCH), *sweep.flags(), "--dry-run"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        assert sorted(listed) == sorted(case.name for case in sweep.cases())
+
+
+def test_no_bench_is_needed_to_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "BINARIES", tmp_path)
+    assert run.main(["--dry-run"]) == 0
