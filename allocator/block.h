@@ -149,8 +149,9 @@ class alignas(64) Block : public RcuListNode {
   rcu::RetireNode retire_node;
 
  private:
+  // In braces: with parentheses va_start could be the macro of <cstdarg>.
   Block(unsigned slots, std::uint64_t* used_map, Address start, unsigned owner)
-      : queue(owner), state(slots, used_map), va_start(start) {}
+      : queue(owner), state(slots, used_map), va_start{start} {}
 };
 
 static_assert(alignof(Block) == 64 && sizeof(Block) == 128);

@@ -160,8 +160,9 @@ void TraceReader::read_base() {
 
 void TraceReader::check_setup() const {
   const Geometry geometry(setup_.base, setup_.slots);
-  const std::uint64_t bytes = setup_.space_blocks.value_or(1) * geometry.block_bytes();
-  if (bytes > kMostSpaceBytes || geometry.first_block() < setup_.base ||
+  const std::uint64_t blocks = setup_.space_blocks.value_or(1);
+  const std::uint64_t bytes = blocks * geometry.block_bytes();
+  if (blocks > kMostSpaceBytes / geometry.block_bytes() || geometry.first_block() < setup_.base ||
       geometry.first_block() + bytes < geometry.first_block()) {
     throw error("the address space does not fit between its base and the highest address");
   }

@@ -285,8 +285,9 @@ FreeReport VmapAllocator::unmap_ram(Address address, std::uint64_t pages) {
   }
   const CallScope scope;
   FreeReport report;
-  VmapArea* const area =
-      pages > kMostPages ? nullptr : space_.unlink_sized(address, pages << kPageShift);
+  // A block's own area is not the caller's, though start and size be right.
+  const bool refused = pages > kMostPages || block_at(address) != nullptr;
+  VmapArea* const area = refused ? nullptr : space_.unlink_sized(address, pages << kPageShift);
   if (area == nullptr) {
     report.error = Error::not_allocated;
     return report;

@@ -165,11 +165,16 @@ std::uint64_t VmapAllocator::purge_fragmented_all(FlushReport* report, FlushDeta
 FlushReport VmapAllocator::purge(unsigned queue, FlushDetail* detail) {
   const CallScope scope;
   FlushReport report;
+  // A flush must not pass between the doom of a block and its area's way to the lazy list.
+  lock_purge_mutex();
+  const std::lock_guard guard(purge_mutex_, std::adopt_lock);
   report.visited_purge = purge_fragmented(queue, &report, detail);
   return report;
 }
 
 FlushReport VmapAllocator::reclaim(FlushDetail* detail) {
+  // Within an alloc(), whose quiescent state this is too: it holds no protected pointer here.
+  const CallScope scope;
   FlushReport report;
   lock_purge_mutex();
   const std::lock_guard guard(purge_mutex_, std::adopt_lock);

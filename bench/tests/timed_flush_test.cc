@@ -70,30 +70,33 @@ void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
 
 #if !defined(FLUSHWALK_SANITIZED)
 // The C++ library's other forms (arrays, nothrow) end in these two.
-void* operator new(std::size_t size) {
+[[gnu::noinline]] void* operator new(std::size_t size) {
   if (void* const memory = std::malloc(size == 0 ? 1 : size)) {
     return memory;
   }
   throw std::bad_alloc();
 }
-void* operator new(std::size_t size, std::align_val_t alignment) {
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
   const auto align = static_cast<std::size_t>(alignment);
   if (void* const memory = std::aligned_alloc(align, (size + align - 1) / align * align)) {
     return memory;
   }
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
 #endif
 
 namespace flushwalk {
 namespace {
 
 using ::testing::Combine;
-using ::testing::Each;
 using ::testing::Values;
 using ::testing::ValuesIn;
 
@@ -217,15 +220,16 @@ TEST_P(TimedFlush, AnAllocationWouldBeSeen) {
   }
 }
 
-// The measurement as a whole: what the first of its timed flushes would allocate that later ones
-// do not would show as a difference between repetitions.
+// The measurement as a whole: what the first of its timed flushes would allocate that later ones do
+// not would show as a difference between repetitions. (Only later ones give access back to what the
+// repetition before has revoked, outside of the timed part: one vector for each of two runs here.)
 TEST_P(TimedFlush, TheFirstOnesOfAMeasurementAllocateNoMoreThanTheLast) {
   const auto machine = topology::Machine::discover();
   ASSERT_TRUE(machine.ok());
   const topology::Placement placement{"compact", machine.value().usable_cpus().front(), {}};
   const Clock clock = counter_clock();
   const std::atomic<bool> stop{false};
-  const WalkGroup group{{kShape, kind(), 0}, {walk()}};
+  const WalkGroup group{{{2, 50, 100, 1, 1}, kind(), 0}, {walk()}};
   std::string error;
   const auto measurement =
       WalkMeasurement::prepare(group, {clock, machine.value(), placement, 5, stop}, &error);
@@ -236,7 +240,9 @@ TEST_P(TimedFlush, TheFirstOnesOfAMeasurementAllocateNoMoreThanTheLast) {
     ASSERT_FALSE(measurement->measure(&error).empty()) << error;
     counts.push_back(allocations - before);
   }
-  EXPECT_THAT(counts, Each(counts.back()));
+  EXPECT_LE(counts[0], counts[1]);
+  EXPECT_EQ(counts[1], counts[2]);
+  EXPECT_EQ(counts[2], counts[3]);
 }
 
 constexpr int kNoSeccomp = 77;
@@ -323,8 +329,8 @@ TEST_P(TimedFlushCalls, AreTheShootdownsOwnAlone) {
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNoSeccomp) {
     GTEST_SKIP() << "this kernel or container has no seccomp filters";
   }
-  ASSERT_FALSE(WIFSIGNALED(status)) << "killed by signal " << WTERMSIG(status)
-                                    << ": a system call that is not the shootdown's";
+  ASSERT_FALSE(WIFSIGNALED(status))
+      << "killed by signal " << WTERMSIG(status) << ": a system call that is not the shootdown's";
   EXPECT_EQ(WEXITSTATUS(status), 0) << "flushes failed";
 }
 

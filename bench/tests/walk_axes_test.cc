@@ -50,9 +50,8 @@ TEST(WalkAxes, OneValueOfEachIsOneGroup) {
                                                    .shootdown = "munmap",
                                                    .responders = "65535"});
   ASSERT_THAT(groups, SizeIs(1));
-  EXPECT_EQ(groups[0].axes, (GroupAxes{{1'048'576, 100, 0, 64, 1024},
-                                       ShootdownKind::munmap,
-                                       65'535}));
+  EXPECT_EQ(groups[0].axes,
+            (GroupAxes{{1'048'576, 100, 0, 64, 1024}, ShootdownKind::munmap, 65'535}));
   EXPECT_THAT(groups[0].walks, ElementsAre(Walk::free_list));
 }
 
@@ -130,7 +129,7 @@ TEST(WalkAxes, ACaseNameTellsEveryAxis) {
 
 struct BadValue {
   const char* flag;
-  std::string AxisTexts::* text;
+  std::string AxisTexts::*text;
   const char* value;
   const char* message;
 };

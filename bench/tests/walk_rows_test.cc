@@ -194,10 +194,9 @@ TEST_F(MakeRows, AWalkAloneIsOneRow) {
 
 TEST_F(MakeRows, AShootdownIsShownInPartsAndEachResponderHasItsRow) {
   WalkResult result = good_result();
-  EXPECT_THAT(
-      roles_and_metrics(rows(ShootdownKind::mprotect_range, &result)),
-      ElementsAre("initiator flush_time", "initiator walk_time", "initiator shootdown_time",
-                  "responder stall", "responder stall"));
+  EXPECT_THAT(roles_and_metrics(rows(ShootdownKind::mprotect_range, &result)),
+              ElementsAre("initiator flush_time", "initiator walk_time", "initiator shootdown_time",
+                          "responder stall", "responder stall"));
 }
 
 TEST_F(MakeRows, EachMetricHasItsOwnSamplesInNanoseconds) {

@@ -17,6 +17,7 @@ from flushwalk.document import Numbers, Paragraph, Section, markdown
 from flushwalk.drawings import collect
 from flushwalk.figures import FIGURES
 from flushwalk.figures.base import Table
+from flushwalk.figures.style import CSS_VARIABLES
 from flushwalk.results import load
 from flushwalk.sections import Context
 
@@ -123,7 +124,7 @@ def test_every_figure_is_there_for_a_wide_window_and_for_a_phone(written: Path) 
         # Dark mode works by variables: a colour that is written out would stay light.
         assert re.findall(r"#[0-9a-f]{6}\b", drawing) == []
     styles = text.split("<style>")[1].split("</style>")[0]
-    for variable in set(re.findall(r"var\((--[a-z-]+)\)", text)):
+    for variable in {*re.findall(r"var\((--[a-z-]+)\)", text), *CSS_VARIABLES.values()}:
         assert styles.count(f"{variable}:") == 2, variable
 
 

@@ -9,7 +9,7 @@ from typing import Any, Callable
 import pytest
 
 from flushwalk import answer, plot, report
-from flushwalk.results import COLUMNS, MEASUREMENTS, ReportError, load
+from flushwalk.results import COLUMNS, MEASUREMENTS, STATISTICS, ReportError, load
 
 Make = Callable[..., Path]
 SCHEMA = Path(__file__).resolve().parents[2] / "reports" / "SCHEMA.md"
@@ -92,14 +92,14 @@ def test_invalid_rows_are_apart_and_in_no_selection(make_report: Make) -> None:
 def test_rows_without_samples_are_in_no_selection(make_report: Make) -> None:
     def empty(row: dict[str, Any]) -> None:
         if row["role"] == "responder" and row["repetition"] == 0:
-            row.update(dict.fromkeys(("min", "p10", "p50", "p90", "p99", "p999", "max", "mean"), ""),
-                       samples=0)
+            row.update({name: "" for name in STATISTICS}, samples=0)
 
     assert 0 not in set(load([make_report(change=empty)]).stalls()["repetition"])
 
 
 def test_what_machine_json_lacks_is_unknown(make_report: Make) -> None:
-    machine = load([make_report(machine={"cpu": {"model": None}, "host": "here"})]).reports[0].machine
+    folder = make_report(machine={"cpu": {"model": None}, "host": "here"})
+    machine = load([folder]).reports[0].machine
     assert machine.text("host") == "here"
     assert machine.text("cpu.model") == "unknown"
     assert machine.text("cpu.microcode") == "unknown"

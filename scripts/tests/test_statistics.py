@@ -61,7 +61,8 @@ def test_resampling_is_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = np.random.default_rng(10).normal(0.0, 0.1, 20)
     seeds: list[Any] = []
     make = np.random.default_rng
-    monkeypatch.setattr(np.random, "default_rng", lambda seed=None: seeds.append(seed) or make(seed))
+    monkeypatch.setattr(np.random, "default_rng",
+                        lambda seed=None: seeds.append(seed) or make(seed))
     assert ratio_of_pairs(pairs) == ratio_of_pairs(pairs)
     assert difference_interval(pairs, pairs + 1) == difference_interval(pairs, pairs + 1)
     assert seeds == [SEED] * 4

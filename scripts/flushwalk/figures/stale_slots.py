@@ -12,7 +12,6 @@ from flushwalk.figures.base import Figure, Table, panels, walks_in
 from flushwalk.results import Results
 
 _HELD = ("blocks", "full_percent", "dirty_percent", "dirty_slots", "queues")
-_LABEL_INCHES_A_CHARACTER = 0.078
 
 
 def collect(results: Results) -> pd.DataFrame:
@@ -48,9 +47,10 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
         against = str(part["against"].iloc[0])
         values = sorted(part[against].unique())
         width = 0.8 / len(walks)
-        longest = max(len(wording.count(slots)) for slots in part["stale_slots"])
-        room = style.panel_inches(panel) / (len(values) * len(walks))
-        labels = room > (longest + 1) * _LABEL_INCHES_A_CHARACTER
+        style.category_axis(panel, values, "full blocks (% of all)" if against == "full_percent"
+                            else "live blocks")
+        labels = style.bars_fit(panel, width, [wording.count(slots) for slots in
+                                               part["stale_slots"]])
         for at, walk in enumerate(walks):
             bars = part[part["walk"] == walk].drop_duplicates(against).set_index(against)
             bars = bars.reindex(values)
@@ -60,8 +60,6 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
                 if labels and np.isfinite(height):
                     panel.annotate(wording.count(slots), (x, height), (0, 2), ha="center",
                                    va="bottom", textcoords="offset points")
-        style.category_axis(panel, values, "full blocks (% of all)" if against == "full_percent"
-                            else "live blocks")
         panel.set_ylim(0, 112)
         panel.set_yticks(range(0, 101, 25))
     style.y_label(axes, "stale slots (% of the freed ones)")

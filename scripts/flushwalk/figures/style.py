@@ -234,6 +234,14 @@ def category_axis(panel: Axes, values: Sequence[float], label: str) -> None:
     panel.grid(False, axis="x")
 
 
+def bars_fit(panel: Axes, bar_width: float, words: Sequence[str]) -> bool:
+    """Whether bars that stand bar_width apart (in groups, see category_axis) can each bear the
+    longest of the words without touching the next one's."""
+    low, high = panel.get_xlim()
+    room = panel_inches(panel) * bar_width / (high - low)
+    return bool(room > (max((len(word) for word in words), default=0) + 1) * _CHARACTER)
+
+
 def log_count_axis(panel: Axes, values: Sequence[float]) -> None:
     """A logarithmic x axis with ticks at the measured values, thinned until their labels fit."""
     panel.set_xscale("log")

@@ -12,7 +12,6 @@ from flushwalk.figures.base import Figure, Table, panels, walks_in
 from flushwalk.results import Results
 
 _HELD = ("blocks", "full_percent", "dirty_percent", "dirty_slots", "queues")
-_BAR_LABEL_INCHES = 0.44
 _BACKENDS = ("mprotect_range", "mprotect", "munmap")
 
 
@@ -63,10 +62,11 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
         style.category_axis(panel, responders, "responders (threads)")
         highest = max((top for _, top in tops), default=0.0)
         unit = style.linear_time_axis(panel, highest, "time of a flush")
-        if style.panel_inches(panel) / (len(responders) * len(walks)) > _BAR_LABEL_INCHES:
-            for x, top in tops:
-                panel.annotate(wording.three_digits(top / unit), (x, top), (0, 2), ha="center",
-                               va="bottom", textcoords="offset points")
+        words = [wording.three_digits(top / unit) for _, top in tops]
+        if style.bars_fit(panel, width, words):
+            for (x, top), word in zip(tops, words):
+                panel.annotate(word, (x, top), (0, 2), ha="center", va="bottom",
+                               textcoords="offset points")
     return drawing
 
 
