@@ -175,10 +175,27 @@ Json describe_caches(const std::string& root) {
   return caches;
 }
 
+// The parameters that are the kernel's. init= and rdinit=, and what follows `--`, are the first
+// process's: they say nothing of the measurement, and in a guest they tell of its host.
+std::optional<std::string> read_kernel_parameters(const std::string& path) {
+  const std::optional<std::string> line = read_line(path);
+  if (!line) {
+    return std::nullopt;
+  }
+  std::istringstream words(*line);
+  std::string kept;
+  for (std::string word; words >> word && word != "--";) {
+    if (!word.starts_with("init=") && !word.starts_with("rdinit=")) {
+      kept += (kept.empty() ? "" : " ") + word;
+    }
+  }
+  return kept;
+}
+
 Json describe_kernel(const std::string& root) {
   return {{"release", or_null(read_line(root + "/proc/sys/kernel/osrelease"))},
           {"version", or_null(read_line(root + "/proc/sys/kernel/version"))},
-          {"command_line", or_null(read_line(root + "/proc/cmdline"))}};
+          {"command_line", or_null(read_kernel_parameters(root + "/proc/cmdline"))}};
 }
 
 Json describe_mitigations(const std::string& root) {

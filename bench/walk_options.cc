@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <iostream>
 #include <string_view>
 
@@ -84,6 +85,7 @@ std::variant<WalkOptions, ExitCode> parse_walk_options(int* argc, char** argv) {
   app.add_flag("--dry-run", options.dry_run, "print the cases, and stop");
   app.add_flag("--progress", options.progress, "one JSON object a line on standard error");
   options.command_line.assign(argv, argv + *argc);
+  options.command_line[0] = std::filesystem::path(options.command_line[0]).filename();
   try {
     app.parse(*argc, argv);
   } catch (const CLI::CallForHelp& help) {

@@ -158,8 +158,10 @@ sys.exit(main(sys.argv[1:]))
 # ---- Build ----
 
 # ccache is a convenience: one that can't write (read-only home, full disk) must not fail the build.
+# Paths are taken relative to the clone, so that another clone of the same tree finds what is there.
 use_ccache_if_it_works() {
     command -v ccache >/dev/null || return 0
+    export CCACHE_BASEDIR=$flushwalk_root CCACHE_NOHASHDIR=1
     ccache_works && return 0
     export CCACHE_DIR=$flushwalk_root/build/ccache
     ccache_works && return 0

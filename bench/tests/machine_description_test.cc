@@ -90,7 +90,7 @@ void put_x86_guest(const Folder& root) {
   root.put("proc/sys/kernel/osrelease", "6.18.44\n");
   root.put("proc/sys/kernel/version", "#1 SMP PREEMPT_DYNAMIC @0\n");
   root.put("proc/sys/kernel/perf_event_paranoid", "-1\n");
-  root.put("proc/cmdline", "console=ttyS0 quiet \n");
+  root.put("proc/cmdline", "console=ttyS0 rdinit=/first quiet init=/second -- --secret=1 x\n");
   root.put("proc/meminfo",
            "MemTotal:        8123456 kB\nMemFree: 1 kB\nMemAvailable:    70000 kB\n");
   root.put("proc/sys/vm/max_map_count", "65530\n");

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from flushwalk.results import AXES, OUTCOMES, Results
-from flushwalk.statistics import difference_interval
+from flushwalk.statistics import median_interval
 
 _CASE = ["report", "walk", *AXES]
 
@@ -26,10 +26,6 @@ USUAL: Mapping[str, Any] = {
 # The size that the answer speaks about; the nearest one is taken where a run lacks it.
 USUAL_SIZE: Mapping[str, float] = {"blocks": 4096, "full_percent": 50}
 WALK_ORDER = ("free_list", "xarray", "cursor", "marked")
-
-
-def _case_of(case: Any) -> tuple[Any, ...]:
-    return tuple(getattr(case, axis) for axis in _CASE)
 
 
 def pick(rows: pd.DataFrame, axis: str, preferred: Any = None) -> Any:
@@ -97,46 +93,23 @@ def walk_rows(results: Results) -> pd.DataFrame:
 def shootdown_costs(results: Results) -> pd.DataFrame:
     """Every case with a shootdown: flush_ns, and its parts walk_ns and shootdown_ns.
 
-    walk_ns is the time of the same case with shootdown none; where the run has none with as many
-    responders (or the same gather), the one with other responders (or gather) stands in, and
-    walk_from says so. shootdown_ns is the difference, NaN where the walk alone was not measured;
-    shootdown_low_ns and _high_ns are its 95 % interval over the repetitions, NaN with too few of
-    them. It is `resolved` where that interval is above 0. stall_ns is the median over repetitions
-    and responders.
+    The parts were timed within the same flushes; they are medians, as flush_ns is, so they add up
+    to it only nearly. shootdown_low_ns and _high_ns are the 95 % interval of shootdown_ns over the
+    repetitions, NaN with too few of them. stall_ns is the median over repetitions and responders.
     """
-    rows = results.flushes()
-    table = costs(rows)
-    medians = {case: group["p50"].to_numpy(dtype=np.float64)
-               for case, group in rows.groupby(_CASE, dropna=False)}
-    alone = table[table["shootdown"] == "none"]
+    table = costs(results.flushes())
     flushes = table[table["shootdown"] != "none"].rename(columns={"p50_ns": "flush_ns"})
-    same = [axis for axis in _CASE if axis not in ("shootdown", "responders", "gather")]
-    known: dict[tuple[Any, ...], list[Any]] = {}
-    for case in alone.itertuples():
-        known.setdefault(tuple(getattr(case, axis) for axis in same), []).append(case)
-    found = [_walk_alone(known.get(tuple(getattr(case, axis) for axis in same), []), case)
-             for case in flushes.itertuples()]
-    intervals = [
-        difference_interval(medians[_case_of(case)], medians[_case_of(alone_case)])
-        if alone_case else (float("nan"), float("nan"))
-        for case, alone_case in zip(flushes.itertuples(), found)]
-    flushes = flushes.assign(
-        walk_ns=[float(case.p50_ns) if case else float("nan") for case in found],
-        walk_from=[f"{case.gather}, {int(case.responders)} responders" if case else ""
-                   for case in found],
-        shootdown_low_ns=[low for low, _ in intervals],
-        shootdown_high_ns=[high for _, high in intervals])
-    flushes = flushes.assign(shootdown_ns=flushes["flush_ns"] - flushes["walk_ns"],
-                             resolved=flushes["shootdown_low_ns"] > 0)
+    walks = results.parts("walk_time").groupby(_CASE, as_index=False, dropna=False).agg(
+        walk_ns=("p50", "median"))
+    shootdowns = pd.DataFrame(
+        [(*case, group["p50"].median(), *median_interval(group["p50"].to_numpy(dtype=np.float64)))
+         for case, group in results.parts("shootdown_time").groupby(_CASE, dropna=False)],
+        columns=[*_CASE, "shootdown_ns", "shootdown_low_ns", "shootdown_high_ns"])
     stalls = results.stalls().groupby(_CASE, as_index=False, dropna=False).agg(
         stall_ns=("p50", "median"), stall_p90_ns=("p90", "median"))
-    return flushes.merge(stalls, on=_CASE, how="left")
-
-
-def _walk_alone(candidates: Sequence[Any], case: Any) -> Any:
-    """The candidate that is nearest to a case, or None."""
-    return min(candidates, default=None, key=lambda candidate: (
-        candidate.gather != case.gather, abs(candidate.responders - case.responders)))
+    for part in (walks, shootdowns, stalls):
+        flushes = flushes.merge(part, on=_CASE, how="left")
+    return flushes
 
 
 def stale_costs(results: Results) -> pd.DataFrame:

@@ -127,6 +127,11 @@ class Results:
         """Valid times of a flush (ns), one row for each case and repetition."""
         return self._select("flush_walk_bench", "initiator", "flush_time")
 
+    def parts(self, metric: str) -> pd.DataFrame:
+        """Valid times (ns) of a flush's parts, walk_time or shootdown_time, of flushes that have a
+        shootdown; rows as in flushes()."""
+        return self._select("flush_walk_bench", "initiator", metric)
+
     def stalls(self) -> pd.DataFrame:
         """Valid stalls (ns) of the responders, one row for each case, repetition and responder."""
         return self._select("flush_walk_bench", "responder", "stall")

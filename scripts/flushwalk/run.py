@@ -56,6 +56,13 @@ def _bench_command(wanted: options.Request, sweep: plan.Sweep) -> list[str]:
     return command
 
 
+def _short(folder: Path) -> str:
+    """As the user would write it: the bench keeps its command line in machine.json."""
+    here = Path.cwd()
+    absolute = folder.absolute()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+
+
 def _how_it_ended(program: str, status: int) -> str:
     if status < 0:
         return f"{program} was killed by signal {-status}"
@@ -151,7 +158,7 @@ def measure_sweep(run: Run, sweep: plan.Sweep, left: TimeLeft, shown: Display) -
         shown.tick(case, left)
 
     left.begin(sweep)
-    command = [*_bench_command(run.wanted, sweep), f"--out={run.folder}", "--progress"]
+    command = [*_bench_command(run.wanted, sweep), f"--out={_short(run.folder)}", "--progress"]
     run.log.write(f"$ {shlex.join(command)}\n".encode())
     try:
         status = child.run(command, run.log, run.stop, on_progress, on_tick, on_words)

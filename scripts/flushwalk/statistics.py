@@ -81,19 +81,14 @@ def _tail(count: int) -> float:
     return float(stats.norm.cdf(-quantile))
 
 
-def difference_interval(ours: NDArray[np.float64],
-                        theirs: NDArray[np.float64]) -> tuple[float, float]:
-    """The 95 % bootstrap interval of median(ours) - median(theirs), which are not paired.
-
-    NaN with fewer than MIN_PAIRS values on a side.
-    """
-    if min(len(ours), len(theirs)) < MIN_PAIRS:
+def median_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the median; NaN with fewer than MIN_PAIRS values."""
+    count = len(values)
+    if count < MIN_PAIRS:
         return math.nan, math.nan
-    random = np.random.default_rng(SEED)
-    medians = [np.median(values[random.integers(0, len(values), (RESAMPLES, len(values)))], axis=1)
-               for values in (ours, theirs)]
-    tail = _tail(min(len(ours), len(theirs)))
-    low, high = np.quantile(medians[0] - medians[1], [tail, 1.0 - tail])
+    draws = np.random.default_rng(SEED).integers(0, count, size=(RESAMPLES, count))
+    tail = _tail(count)
+    low, high = np.quantile(np.median(values[draws], axis=1), [tail, 1.0 - tail])
     return float(low), float(high)
 
 

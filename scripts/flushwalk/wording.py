@@ -72,14 +72,13 @@ def interval(low: float, high: float) -> str:
     return "too few repetitions" if math.isnan(low) else f"{time(low)} to {time(high)}"
 
 
-def difference(value: float, low: float, high: float) -> str:
-    """27.8 us (95 % interval 26.1 us to 29.4 us), or that it is not resolved, and why."""
+def estimate(value: float, low: float, high: float) -> str:
+    """27.8 us (95 % interval 26.1 us to 29.4 us)"""
     if math.isnan(value):
         return "not measured"
     if math.isnan(low):
-        return f"{time(value)} (not resolved: too few repetitions)"
-    spread = f"95 % interval {interval(low, high)}"
-    return f"{time(value)} ({spread})" if low > 0 else f"not resolved ({spread})"
+        return f"{time(value)} (no interval: too few repetitions)"
+    return f"{time(value)} (95 % interval {interval(low, high)})"
 
 
 def listing(items: Iterable[str], last: str = "and") -> str:

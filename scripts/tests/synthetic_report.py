@@ -122,10 +122,15 @@ def _case(plan: Plan, walk: str, blocks: int, full: int, dirty: int, queues: int
         "shootdown_calls": calls, "migrations": 0, "page_faults": 0, "valid": "true",
         "invalid_reason": "",
     }
-    yield {**common, **_times(flush, plan.samples), "role": "initiator", "cpu": 0,
-           "metric": "flush_time", "shootdowns_expected": expected,
-           "shootdowns_proven": expected - lost, "tlb_interrupts": expected - lost,
-           "context_switches": 1}
+    parts = {"flush_time": flush}
+    if shootdown != "none":
+        parts["shootdown_time"] = calls * call * 1000.0 * noise
+        parts["walk_time"] = flush - parts["shootdown_time"]
+    for metric, time in parts.items():
+        yield {**common, **_times(time, plan.samples), "role": "initiator", "cpu": 0,
+               "metric": metric, "shootdowns_expected": expected,
+               "shootdowns_proven": expected - lost, "tlb_interrupts": expected - lost,
+               "context_switches": 1}
     for responder in range(responders if shoots else 0):
         proven = (expected - lost) // responders
         yield {**common, **_times(7200.0 * noise, proven), "role": "responder",

@@ -187,7 +187,7 @@ def matplotlib_colour(colour: str) -> tuple[float, ...]:
     return tuple(int(colour[at:at + 2], 16) / 255 for at in (1, 3, 5))
 
 
-def test_stacked_bars_are_walk_and_the_rest_of_the_flush(make_report: Make) -> None:
+def test_stacked_bars_are_the_walk_and_the_shootdown_of_the_flush(make_report: Make) -> None:
     frame = FIGURES["walk-and-shootdown"].collect(load([make_report(noise=0.0)]))
     range_panel, noop_panel = FIGURES["walk-and-shootdown"].draw(frame, style.WIDE).axes
     assert "mprotect_range" in range_panel.get_title(loc="left")
@@ -202,19 +202,6 @@ def test_stacked_bars_are_walk_and_the_rest_of_the_flush(make_report: Make) -> N
         frame.query("shootdown == 'mprotect_range'")["flush_ns"])]
 
 
-def test_a_bar_ends_at_the_flush_even_where_the_walk_alone_was_slower(make_report: Make) -> None:
-    def slow_walk(row: dict[str, Any]) -> None:
-        if row["shootdown"] == "none":
-            row["p50"] = "500000"
-
-    frame = FIGURES["walk-and-shootdown"].collect(load([make_report(change=slow_walk)]))
-    assert (frame["shootdown_ns"] < 0).all() and not frame["resolved"].any()
-    panel = FIGURES["walk-and-shootdown"].draw(frame, style.WIDE).axes[0]
-    highest = max(bar.get_y() + bar.get_height() for bar in panel.patches)
-    assert highest == pytest.approx(frame.query("shootdown == 'mprotect_range'")["flush_ns"].max())
-    assert "not resolved" in FIGURES["walk-and-shootdown"].sentence(frame)
-
-
 def test_each_backend_is_shown_at_the_size_it_was_measured_at(quick_report: Path) -> None:
     frame = FIGURES["walk-and-shootdown"].collect(load([quick_report]))
     sizes = frame.groupby("shootdown")["blocks"].unique().map(list).to_dict()
@@ -225,7 +212,7 @@ def test_each_backend_is_shown_at_the_size_it_was_measured_at(quick_report: Path
     assert all("64 blocks" in title for title in titles[1:])
 
 
-def test_the_walk_alone_is_that_of_the_same_case(make_report: Make) -> None:
+def test_the_walk_is_that_of_the_same_flush(make_report: Make) -> None:
     results = load([make_report(blocks=(64, 4096), full=(0, 50), noise=0.0)])
     from flushwalk.measures import shootdown_costs
 

@@ -32,10 +32,9 @@ def test_only_all_is_100_percent(part: float, whole: float, words: str) -> None:
 
 @pytest.mark.parametrize(("low", "high", "words"), [
     (26100.0, 29400.0, "27.8 us (95 % interval 26.1 us to 29.4 us)"),
-    (-100.0, 29400.0, "not resolved (95 % interval -100 ns to 29.4 us)"),
-    (math.nan, math.nan, "27.8 us (not resolved: too few repetitions)")])
-def test_a_difference_is_told_with_its_interval(low: float, high: float, words: str) -> None:
-    assert wording.difference(27800.0, low, high) == words
+    (math.nan, math.nan, "27.8 us (no interval: too few repetitions)")])
+def test_an_estimate_is_told_with_its_interval(low: float, high: float, words: str) -> None:
+    assert wording.estimate(27800.0, low, high) == words
 
 
 @pytest.mark.parametrize(("items", "words"), [

@@ -12,7 +12,7 @@ import pytest
 from flushwalk.measures import costs, shootdown_costs, walk_rows
 from flushwalk.results import load
 from flushwalk.statistics import (
-    MIN_PAIRS, SEED, Ratio, difference_interval, pair_ratios, ratio_of_pairs, with_ratios)
+    MIN_PAIRS, SEED, Ratio, median_interval, pair_ratios, ratio_of_pairs, with_ratios)
 
 Make = Callable[..., Path]
 
@@ -64,7 +64,7 @@ def test_resampling_is_seeded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np.random, "default_rng",
                         lambda seed=None: seeds.append(seed) or make(seed))
     assert ratio_of_pairs(pairs) == ratio_of_pairs(pairs)
-    assert difference_interval(pairs, pairs + 1) == difference_interval(pairs, pairs + 1)
+    assert median_interval(pairs) == median_interval(pairs)
     assert seeds == [SEED] * 4
 
 
@@ -167,14 +167,12 @@ def test_an_interval_holds_what_was_planted_about_as_often_as_it_says() -> None:
     assert 0.92 * 300 <= held <= 0.99 * 300
 
 
-def test_a_difference_is_resolved_only_beyond_the_noise() -> None:
+def test_the_interval_of_a_median_holds_it_and_narrows_with_the_noise() -> None:
     random = np.random.default_rng(14)
-    walk, flush = random.normal(100.0, 5.0, 20), random.normal(100.0, 5.0, 20)
-    low, high = difference_interval(flush, walk)
-    assert low < 0 < high
-    low, high = difference_interval(flush + 30.0, walk)
-    assert 20 < low < 30 < high < 40
-    assert all(math.isnan(bound) for bound in difference_interval(flush[:4], walk))
+    for noise in (5.0, 0.5):
+        low, high = median_interval(random.normal(100.0, noise, 20))
+        assert 100 - noise < low < 100 < high < 100 + noise
+    assert all(math.isnan(bound) for bound in median_interval(np.ones(4)))
 
 
 def test_ratios_stand_beside_their_cases_and_the_baseline_has_none(make_report: Make) -> None:

@@ -53,9 +53,8 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
             bars = part[part["walk"] == walk].drop_duplicates("responders").set_index("responders")
             bars = bars.reindex(responders)
             place = np.arange(len(responders)) + (at - (len(walks) - 1) / 2) * width
-            # A part smaller than the noise may come out negative: the bar still ends at the flush.
-            alone = bars[["walk_ns", "flush_ns"]].min(axis=1, skipna=False).to_numpy(dtype=float)
-            added = bars["flush_ns"].to_numpy(dtype=float) - alone
+            alone = bars["walk_ns"].to_numpy(dtype=float)
+            added = bars["shootdown_ns"].to_numpy(dtype=float)
             panel.bar(place, alone, width * 0.92, color=style.walk_colour(walk))
             panel.bar(place, added, width * 0.92, bottom=alone, color=style.SHOOTDOWN)
             tops += [(x, top) for x, top in zip(place, alone + added) if np.isfinite(top)]
@@ -78,14 +77,13 @@ def numbers(frame: pd.DataFrame) -> Table:
             *([case.report] if several else []), case.shootdown, wording.walk_name(case.walk),
             wording.count(case.blocks), wording.count(case.responders), wording.time(case.flush_ns),
             wording.time(case.walk_ns),
-            wording.time(case.shootdown_ns) if case.resolved or np.isnan(case.shootdown_ns)
-            else "not resolved",
+            wording.time(case.shootdown_ns),
             wording.interval(case.shootdown_low_ns, case.shootdown_high_ns),
             wording.count(case.shootdown_calls),
             wording.time(case.stall_ns) if case.shootdowns_expected > 0 else "-",
             proven(case.shootdowns_proven, case.shootdowns_expected)))
     headers = (*(["report"] if several else []), "shootdown", "walk", "blocks", "responders",
-               "flush", "walk alone", "shootdown's part", "its 95 % interval", "calls", "stall",
+               "flush", "its walk", "its shootdown", "95 % interval", "calls", "stall",
                "proven")
     return Table(headers, tuple(rows), words=3 if several else 2)
 
@@ -101,8 +99,7 @@ def sentence(frame: pd.DataFrame) -> str:
     """Speaks of the first backend that shoots something down; the others are in the numbers."""
     shown = frame[(frame["responders"] > 0) & frame["shootdown_ns"].notna()]
     if shown.empty:
-        return ("This run has no flush of which both the walk alone and the shootdown with a "
-                "responder were measured.")
+        return "This run has no flush with a shootdown that a responder had to take."
     backend = min(shown["shootdown"].unique(), key=_backend_rank)
     shown = shown[shown["shootdown"] == backend]
     shown = shown[shown["responders"] == shown["responders"].min()]
@@ -111,7 +108,7 @@ def sentence(frame: pd.DataFrame) -> str:
     each = []
     for case in shown.itertuples():
         report = f"{case.report}, " if frame["report"].nunique() > 1 else ""
-        part = wording.difference(case.shootdown_ns, case.shootdown_low_ns, case.shootdown_high_ns)
+        part = wording.estimate(case.shootdown_ns, case.shootdown_low_ns, case.shootdown_high_ns)
         each.append(f"{report}{wording.walk_name(case.walk)}: {wording.time(case.flush_ns)} a "
                     f"flush, the shootdown's part of it {part}, in "
                     f"{wording.count(case.shootdown_calls, 'call')}")
@@ -119,29 +116,17 @@ def sentence(frame: pd.DataFrame) -> str:
 
 
 def reading(frame: pd.DataFrame) -> str:
-    said = ["The shootdown's part is the time of a flush with the shootdown minus the time of the "
-            "same flush with none: a difference of two medians, not a time of its own; its "
-            "interval is a bootstrap over the repetitions of both. noop is a system call that "
-            "flushes nothing."]
-    other = frame[(frame["walk_from"] != "") & (frame["walk_from"] != _own_source(frame))]
-    if len(other):
-        backends = wording.listing(other["shootdown"].unique())
-        sources = wording.listing(other["walk_from"].unique())
-        said.append(f"For {backends} this run lacks the very same flush with none; the one with "
-                    f"gather {sources} stands in.")
-    if frame["walk_ns"].isna().any():
-        said.append("Bars are missing where the walk alone was not measured.")
-    return " ".join(said)
-
-
-def _own_source(frame: pd.DataFrame) -> pd.Series:
-    return frame["gather"] + ", " + frame["responders"].astype(int).astype(str) + " responders"
+    """The same for every run: how the parts were timed."""
+    del frame
+    return ("Walk and shootdown are timed within the same flush, by a reading of the clock between "
+            "them; medians of parts add up to the median of the whole only nearly. noop is a "
+            "system call that flushes nothing.")
 
 
 FIGURE = Figure(
     name="walk-and-shootdown",
     title="Walk and shootdown: time of a flush",
-    needs="--walk=free_list,xarray --shootdown=none,mprotect_range --blocks=4096 --full=50 "
+    needs="--walk=free_list,xarray --shootdown=mprotect_range --blocks=4096 --full=50 "
           "--responders=0,1",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence,
     reading=reading)
