@@ -107,6 +107,8 @@ class MprotectRange final : public Shootdown {
 // lock guards the set alone.
 class Revoking : public Shootdown {
  public:
+  Gather gather() const final { return Gather::runs; }
+
   int flush(std::span<const Range> ranges) final {
     for (const Range& range : ranges) {
       ++calls_;

@@ -57,6 +57,8 @@ class Shootdown {
   // Makes the pages of `range` accessible at their addresses, where an earlier flush revoked them.
   // 0 or errno.
   virtual int map(const Range& range) = 0;
+  // What flush() must be given: hull, or runs where it revokes.
+  virtual Gather gather() const { return Gather::hull; }
   // Between timed flushes: undoes what earlier ones left behind, after which each range of the next
   // flush takes one call whatever ranges came before. May itself shoot down. 0 or errno.
   virtual int settle() { return 0; }

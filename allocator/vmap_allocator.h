@@ -88,7 +88,7 @@ class VmapAllocator {
   FlushReport unmap_aliases(FlushPlan& plan, const CallerRange& caller = {},
                             FlushDetail* detail = nullptr);
   FlushReport unmap_aliases() {
-    FlushPlan plan(Gather::hull);
+    FlushPlan plan(gather());
     return unmap_aliases(plan);
   }
 
@@ -137,6 +137,11 @@ class VmapAllocator {
 
  private:
   struct PurgedBlocks;
+
+  // Of the flushes that bring no plan: a backend that revokes must not be given slots in use.
+  Gather gather() const {
+    return options_.shootdown == nullptr ? Gather::hull : options_.shootdown->gather();
+  }
 
   AllocReport zero_or_too_many(std::uint64_t pages) const;
   AllocReport serve_from_list(unsigned queue, unsigned slots);

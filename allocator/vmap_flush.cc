@@ -179,7 +179,7 @@ FlushReport VmapAllocator::reclaim(FlushDetail* detail) {
   lock_purge_mutex();
   const std::lock_guard guard(purge_mutex_, std::adopt_lock);
   report.visited_purge = purge_fragmented_all(&report, detail);
-  FlushPlan plan(Gather::hull);
+  FlushPlan plan(gather());
   flush_lazy(plan, &report, detail);
   return report;
 }
@@ -189,7 +189,7 @@ FlushReport VmapAllocator::drain(FlushDetail* detail) {
   FlushReport report;
   lock_purge_mutex();
   const std::lock_guard guard(purge_mutex_, std::adopt_lock);
-  FlushPlan plan(Gather::hull);
+  FlushPlan plan(gather());
   flush_lazy(plan, &report, detail);
   return report;
 }

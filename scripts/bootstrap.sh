@@ -162,6 +162,7 @@ sys.exit(main(sys.argv[1:]))
 use_ccache_if_it_works() {
     command -v ccache >/dev/null || return 0
     export CCACHE_BASEDIR=$flushwalk_root CCACHE_NOHASHDIR=1
+    export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
     ccache_works && return 0
     export CCACHE_DIR=$flushwalk_root/build/ccache
     ccache_works && return 0

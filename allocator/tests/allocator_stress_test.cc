@@ -302,6 +302,27 @@ TEST_P(AllocatorStress, LosesNothingAndHandsOutNothingTwice) {
   EXPECT_GT(drains, 0);
 }
 
+// All meet in the same block, its counters and its list.
+TEST_P(AllocatorStress, OneQueueForAll) {
+  run([&](unsigned thread) {
+    std::deque<Allocation> held;
+    for (int i = 0; i < 5000 * kFactor; ++i) {
+      Allocation one;
+      if (alloc(0, 1, &one)) {
+        held.push_back(one);
+      }
+      if (held.size() > thread) {
+        free(held.front());
+        held.pop_front();
+      }
+    }
+    for (const Allocation& one : held) {
+      free(one);
+    }
+  });
+  expect_nothing_lost();
+}
+
 TEST_P(AllocatorStress, EveryCompletedFreeIsFlushed) {
   run([&](unsigned thread) { complete_flushes(thread, 2000 * kFactor); });
   if (GetParam() == "v6.4") {

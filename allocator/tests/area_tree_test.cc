@@ -36,6 +36,11 @@ void expect_equal(const AreaTree& tree, const Model& model) {
   std::size_t i = 0;
   for (const auto& [start, area] : model) {
     ASSERT_EQ(areas[i++], area.get());
+    std::uint64_t largest = area->size();
+    for (const VmapArea* const below : {area->left, area->right}) {
+      largest = std::max(largest, below == nullptr ? 0 : below->largest_below);
+    }
+    ASSERT_EQ(area->largest_below, largest) << "searches would look where nothing fits";
   }
 }
 

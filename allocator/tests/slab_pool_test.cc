@@ -121,7 +121,7 @@ TEST(AddressSpaceMemory, NoDescriptorChangesNothing) {
   space.release_unused(areas.back());
   VmapArea* area = nullptr;
   const OutOfMemory none;
-  EXPECT_EQ(space.alloc(kPageSize, kPageSize, &area), Error::none);
+  ASSERT_EQ(space.alloc(kPageSize, kPageSize, &area), Error::none);
   EXPECT_EQ(area->start, (areas.size() - 1) * kPageSize);
 }
 

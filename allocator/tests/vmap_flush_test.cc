@@ -5,108 +5,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <chrono>
-#include <functional>
+#include <iterator>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
-#include "allocator/vmap_allocator.h"
+#include "allocator/tests/subject.h"
 
 namespace flushwalk {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-constexpr unsigned kSlots = 128;
-constexpr Address kBase = 0xffffc90000000000;
-
-Range pages(std::uint64_t from, std::uint64_t to) {
-  return {kBase + from * kPageSize, kBase + to * kPageSize};
-}
-
-// Notes what it is given; fails when told to.
-class FakeShootdown : public Shootdown {
- public:
-  int flush(std::span<const Range> ranges) override {
-    ++calls_;
-    if (on_flush) {
-      on_flush();
-    }
-    flushed.insert(flushed.end(), ranges.begin(), ranges.end());
-    return error;
-  }
-  int map(const Range& range) override {
-    mapped.push_back(range);
-    return map_error;
-  }
-
-  std::vector<Range> take_flushed() { return std::exchange(flushed, {}); }
-
-  std::vector<Range> flushed;
-  std::vector<Range> mapped;
-  int error = 0;
-  int map_error = 0;
-  std::function<void()> on_flush;
-};
-
-// An allocator of one revision with one queue, a ledger and a fake backend.
-class Subject {
- public:
-  explicit Subject(std::string_view revision, unsigned cpus = 1, std::uint64_t space_blocks = 64)
-      : allocator(options(revision, cpus, space_blocks)) {}
-  ~Subject() { EXPECT_EQ(allocator.broken_invariant(), ""); }
-
-  // Page numbers from the base.
-  std::uint64_t alloc(unsigned count, unsigned queue = 0) {
-    const AllocReport report = allocator.alloc(queue, count);
-    EXPECT_EQ(report.error, Error::none);
-    return (report.address - kBase) / kPageSize;
-  }
-  FreeReport free(std::uint64_t page, unsigned count) {
-    const FreeReport report = allocator.free(kBase + page * kPageSize, count);
-    EXPECT_EQ(report.error, Error::none);
-    return report;
-  }
-  FlushReport unmap_aliases(const CallerRange& caller = {}) {
-    detail = {};
-    return allocator.unmap_aliases(plan, caller, &detail);
-  }
-  // The blocks' counters, ranges and lists.
-  std::string picture() const {
-    std::string text = fmt::format("lazy {}", allocator.lazy_pages());
-    const AllocatorState state = allocator.state();
-    for (const auto& block : state.blocks) {
-      text +=
-          fmt::format("; {}: free {} dirty {} [{},{}) {}", block.serial, block.free, block.dirty,
-                      block.dirty_range.start, block.dirty_range.end, block.on_list);
-    }
-    return text;
-  }
-
-  Ledger ledger;
-  FakeShootdown shootdown;
-  FlushPlan plan{Gather::hull};
-  FlushDetail detail;
-  VmapAllocator allocator;
-
- private:
-  VmapAllocator::Options options(std::string_view revision, unsigned cpus,
-                                 std::uint64_t space_blocks) {
-    VmapAllocator::Options all;
-    all.geometry = Geometry(kBase, kSlots);
-    all.space_blocks = space_blocks;
-    all.cpus = PossibleCpus::first(cpus);
-    all.revision = find_revision(revision);
-    all.shootdown = &shootdown;
-    all.ledger = &ledger;
-    return all;
-  }
-};
 
 constexpr std::string_view kAll[] = {"v6.4", "p1", "p2", "p3", "p4", "p5", "p6", "v6.12"};
 constexpr std::string_view kFromPatch3[] = {"p3", "p4", "p5", "p6", "v6.12"};
@@ -236,28 +146,6 @@ TEST(Purge, SaysThatTheDrainIsWanted) {
   EXPECT_TRUE(report.drain) << "65 blocks of 128 pages are more than 8192";
   EXPECT_EQ(subject.allocator.drain().lazy_areas, 65U);
   EXPECT_FALSE(subject.allocator.purge(0).drain);
-}
-
-// A flush that passed while a block is doomed and not yet on the lazy list would miss its pages.
-TEST(Purge, WaitsForAFlushThatIsRunning) {
-  Subject subject("v6.12");
-  subject.alloc(64);
-  subject.free(subject.alloc(64), 64);
-  std::atomic<bool> purged{false};
-  bool purged_during_the_flush = true;
-  std::thread purger;
-  subject.shootdown.on_flush = [&] {
-    purger = std::thread([&] {
-      subject.allocator.purge(0);
-      purged = true;
-    });
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    purged_during_the_flush = purged;
-  };
-  EXPECT_EQ(subject.unmap_aliases().flushes, 1U);
-  purger.join();
-  EXPECT_FALSE(purged_during_the_flush);
-  subject.shootdown.on_flush = nullptr;
 }
 
 // Which queue's lock the kernel would have held: that of the walked bucket, until the block
@@ -512,49 +400,8 @@ TEST(FailingMap, GivesTheAddressesBack) {
     EXPECT_EQ(subject.allocator.reclaim().lazy_areas, 1U);
     EXPECT_THAT(subject.allocator.state().blocks, IsEmpty());
     EXPECT_EQ(subject.allocator.map_ram(0, count).error, Error::none);
+    ASSERT_FALSE(subject.shootdown.mapped.empty());
     EXPECT_EQ(subject.shootdown.mapped.back().pages(), count);
-  }
-}
-
-// All the calls, each begun by a thread that has never called before, are readers to RCU while
-// they walk: a release in another thread waits for them.
-TEST(Rcu, EveryFlushingCallHoldsUpGracePeriods) {
-  struct Call {
-    const char* name;
-    std::function<void(VmapAllocator&)> call;
-  };
-  const Call calls[] = {
-      {"unmap_aliases", [](VmapAllocator& allocator) { allocator.unmap_aliases(); }},
-      {"drain", [](VmapAllocator& allocator) { allocator.drain(); }},
-      {"reclaim", [](VmapAllocator& allocator) { allocator.reclaim(); }},
-  };
-  for (const Call& call : calls) {
-    SCOPED_TRACE(call.name);
-    Subject subject("v6.12");
-    const Address first = subject.allocator.alloc(0, 64).address;
-    const Address second = subject.allocator.alloc(0, 64).address;
-    ASSERT_EQ(subject.allocator.free(first, 64).error, Error::none);
-    ASSERT_TRUE(subject.allocator.free(second, 64).block_freed);
-    std::atomic<bool> released{false};
-    bool released_during_the_call = true;
-    std::thread releaser;
-    subject.shootdown.on_flush = [&] {
-      releaser = std::thread([&] {
-        subject.allocator.release_retired();
-        released = true;
-      });
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      released_during_the_call = released;
-    };
-    std::thread caller([&] { call.call(subject.allocator); });
-    {
-      const rcu::Offline waiting;
-      caller.join();
-      releaser.join();
-    }
-    subject.shootdown.on_flush = nullptr;
-    EXPECT_FALSE(released_during_the_call);
-    EXPECT_EQ(subject.allocator.block_pool().in_use(), 0U);
   }
 }
 
