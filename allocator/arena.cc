@@ -11,9 +11,24 @@
 namespace flushwalk {
 namespace {
 
+#if defined(__SANITIZE_THREAD__)
+#define FLUSHWALK_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FLUSHWALK_TSAN 1
+#endif
+#endif
+
+#if defined(FLUSHWALK_TSAN)
+// ThreadSanitizer takes what is between for itself: low memory ends at 512 GiB.
+constexpr Address kLowestBase = Address{1} << 36;
+constexpr Address kHighestBase = Address{7} << 36;
+constexpr Address kBaseStep = Address{1} << 35;
+#else
 constexpr Address kLowestBase = Address{1} << 44;  // 16 TiB
 constexpr Address kHighestBase = Address{1} << 46;
 constexpr Address kBaseStep = Address{1} << 43;
+#endif
 
 void* try_map(int fd, Address at, std::uint64_t bytes) {
   return mmap(reinterpret_cast<void*>(at), bytes, PROT_READ | PROT_WRITE,

@@ -87,7 +87,7 @@ void* XArray::find(std::uint64_t* index) const {
     // Step to the next slot, and up where a node ends; below a new slot the search begins at its
     // first index.
     while (++offset == kSlots) {
-      Node* const parent = node->parent.load(std::memory_order_relaxed);
+      Node* const parent = node->parent.load(std::memory_order_acquire);
       if (parent == nullptr) {
         return nullptr;
       }
@@ -156,7 +156,8 @@ Error XArray::grow_to(std::uint64_t index) {
       root->slots[0].store(head, std::memory_order_relaxed);
       root->count = 1;
       if (is_node(head)) {
-        to_node(head)->parent.store(root, std::memory_order_relaxed);
+        // A reader who is below already climbs into the new root by this, and not by the head.
+        to_node(head)->parent.store(root, std::memory_order_release);
       }
     }
     head = to_entry(root);

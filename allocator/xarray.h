@@ -21,8 +21,9 @@
 // - An entry which is present during a whole for_each() is visited. Each step searches from the
 // head again, and
 //   each single search sees every entry that was there from its start to its end.
-// Writers alone touch count; shift and offset never change after publication; parent is relaxed, as
-// only the node that it names is read through it, and that one is not freed before a grace period.
+// Writers alone touch count; shift and offset never change after publication. `parent` is published
+// too: a reader below the old root climbs by it into the new one, so growing stores it by a release
+// store, which pairs with the acquire load in find().
 #ifndef FLUSHWALK_ALLOCATOR_XARRAY_H_
 #define FLUSHWALK_ALLOCATOR_XARRAY_H_
 

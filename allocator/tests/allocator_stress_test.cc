@@ -12,22 +12,13 @@
 #include <thread>
 #include <vector>
 
+#include "allocator/tests/sanitizers.h"
 #include "allocator/vmap_allocator.h"
 
 namespace flushwalk {
 namespace {
 
-#if defined(__SANITIZE_THREAD__)
-constexpr int kFactor = 1;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-constexpr int kFactor = 1;
-#else
-constexpr int kFactor = 8;
-#endif
-#else
-constexpr int kFactor = 8;
-#endif
+constexpr int kFactor = kThreadSanitizer ? 1 : 8;
 
 constexpr Address kBase = 0xffffc90000000000;
 constexpr unsigned kSlots = 128;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "allocator/arena.h"
+#include "allocator/tests/sanitizers.h"
 
 namespace flushwalk {
 namespace {
@@ -139,6 +140,9 @@ TEST_F(ArenaTest, SeveralArenasDoNotOverlap) {
 }
 
 TEST(ArenaSizes, HugeAndSparseCostsNothing) {
+  if (kThreadSanitizer) {
+    GTEST_SKIP() << "ThreadSanitizer leaves no room for it";
+  }
   std::string error;
   const auto arena = Arena::create(std::uint64_t{1} << 40, std::uint64_t{1} << 22, &error);
   if (arena == nullptr) {
@@ -416,6 +420,9 @@ TEST_F(ManyRangesTest, RevokingThemAndMappingThemAgain) {
 }
 
 TEST(TooManyRanges, TheKernelsLimitIsAnErrorAndWhatWasRevokedIsKnown) {
+  if (kThreadSanitizer || kAddressSanitizer) {
+    GTEST_SKIP() << "the sanitizer, too, needs mappings, and ends the process when it gets none";
+  }
   std::uint64_t most_vmas = 0;
   std::ifstream("/proc/sys/vm/max_map_count") >> most_vmas;
   if (most_vmas == 0 || most_vmas > 200000) {

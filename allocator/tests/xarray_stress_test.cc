@@ -9,22 +9,13 @@
 #include <vector>
 
 #include "allocator/call_scope.h"
+#include "allocator/tests/sanitizers.h"
 #include "allocator/xarray.h"
 
 namespace flushwalk {
 namespace {
 
-#if defined(__SANITIZE_THREAD__)
-constexpr int kFactor = 1;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-constexpr int kFactor = 1;
-#else
-constexpr int kFactor = 4;
-#endif
-#else
-constexpr int kFactor = 4;
-#endif
+constexpr int kFactor = kThreadSanitizer ? 1 : 4;
 
 constexpr std::uint64_t kAlive = 0x600d600d600d600d;
 constexpr std::uint64_t kPoison = 0xdeaddeaddeaddead;

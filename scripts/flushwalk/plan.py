@@ -133,10 +133,10 @@ def quick_set(cpus: int) -> list[Sweep]:
     """About two minutes on two CPUs. `cpus` is how many may be used, the initiator's among them."""
     responders = (0, 1) if cpus > 1 else (0,)
     return [
-        Sweep("walk alone, by blocks", ("none",), (64, 256, 1024, 4096), FULL, samples=200),
-        Sweep("walk alone, 16,384 blocks", ("none",), (16384,), FULL, samples=50),
-        Sweep("walk alone, 65,536 blocks", ("none",), (65536,), FULL, samples=20),
-        Sweep("walk alone, by queues", ("none",), (4096,), queues=(8, 64), samples=50),
+        Sweep("walk alone, by blocks", ("none",), (64, 256, 1024, 4096), FULL, samples=400),
+        Sweep("walk alone, 16,384 blocks", ("none",), (16384,), FULL, samples=100),
+        Sweep("walk alone, 65,536 blocks", ("none",), (65536,), FULL, samples=40),
+        Sweep("walk alone, by queues", ("none",), (4096,), queues=(2, 8, 32, 64, 256), samples=50),
         Sweep("walk and range flush", ("mprotect_range",), (64, 1024), responders=responders),
         Sweep(
             "walk and range flush, many blocks",
