@@ -60,8 +60,11 @@ class MprotectRange final : public Shootdown {
     if (executable_.size() == 0) {
       return 0;
     }
-    executable_.clear();
-    return protect(arena_.range(), PROT_READ | PROT_WRITE);
+    const int error = protect(arena_.range(), PROT_READ | PROT_WRITE);
+    if (error == 0) {
+      executable_.clear();
+    }
+    return error;
   }
 
  private:

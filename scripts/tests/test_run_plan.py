@@ -57,7 +57,7 @@ def test_responder_counts(most: int, counts: tuple[int, ...]) -> None:
 
 def test_estimates_are_what_the_sets_promise() -> None:
     assert 60 <= plan.total_seconds(plan.quick_set(2)) <= 150
-    assert 600 <= plan.total_seconds(plan.full_set(2)) <= 1800
+    assert 300 <= plan.total_seconds(plan.full_set(2)) <= 1800
 
 
 def test_estimate_grows_with_what_is_asked_for() -> None:
