@@ -13,6 +13,7 @@
 
 #include "allocator/arena.h"
 #include "allocator/fault_probe.h"
+#include "allocator/tests/sanitizers.h"
 #include "allocator/vmap_allocator.h"
 
 namespace flushwalk {
@@ -84,6 +85,9 @@ TEST_P(OnRealMemory, AFlushEndsTheAliasesAndSparesWhatIsInUse) {
 
 // The same by a load and a store of the program itself.
 TEST_P(OnRealMemory, AnAliasReadsAndOverwritesTheNextOwnersDataUntilItFaults) {
+  if (kThreadSanitizer) {
+    GTEST_SKIP() << "ThreadSanitizer does not survive a siglongjmp out of SIGSEGV";
+  }
   map(64);
   const Address y = map(64);
   EXPECT_FALSE(probe_write(y, 'y').faulted);
@@ -103,6 +107,9 @@ TEST_P(OnRealMemory, AnAliasReadsAndOverwritesTheNextOwnersDataUntilItFaults) {
 }
 
 TEST_P(OnRealMemory, SeveralThreadsProbeAtOnce) {
+  if (kThreadSanitizer) {
+    GTEST_SKIP() << "ThreadSanitizer does not survive a siglongjmp out of SIGSEGV";
+  }
   const Address kept = map(64);
   const Address freed = map(64);
   unmap(freed, 64);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "allocator/fault_probe.h"
+#include "allocator/tests/sanitizers.h"
 #include "bench/kernel_tables.h"
 
 namespace flushwalk {
@@ -247,6 +248,9 @@ TEST_P(LoadOnMemory, NoFlushTakesAPageInUseAway) {
 }
 
 TEST_P(LoadOnMemory, ARevokingFlushTakesTheFreedPagesAndRearmGivesThemBack) {
+  if (kThreadSanitizer) {
+    GTEST_SKIP() << "ThreadSanitizer does not survive a siglongjmp out of SIGSEGV";
+  }
   const std::vector<Address> pages = freed_pages();
   for (int i = 0; i < 3; ++i) {
     for (const Address page : pages) {
@@ -291,6 +295,9 @@ TEST_P(LoadOnMemory, ARearmedLoadHasItsPagesInThePageTables) {
 
 // The free-list walk revokes nothing in full blocks: their freed pages stay as they are.
 TEST_P(LoadOnMemory, TheFreeListWalkRevokesListedBlocksOnly) {
+  if (kThreadSanitizer) {
+    GTEST_SKIP() << "ThreadSanitizer does not survive a siglongjmp out of SIGSEGV";
+  }
   flush(Walk::free_list);
   for (const AllocatorState::BlockView& block : state.blocks) {
     if (is_dirty(block)) {

@@ -122,6 +122,7 @@ def test_no_terminal_gets_lines_and_a_terminal_a_bar(monkeypatch: pytest.MonkeyP
 def test_the_bar_shows_percent_case_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     from rich.console import Console
 
+    monkeypatch.setenv("TERM", "xterm")
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=150)
     sweeps = two_sweeps()
