@@ -1,0 +1,142 @@
+// vmap_replay and stale_alias as their users meet them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "allocator/tests/child_program.h"
+
+namespace flushwalk {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr const char* kReplay = FLUSHWALK_REPLAY_PATH;
+constexpr const char* kAlias = FLUSHWALK_ALIAS_PATH;
+
+// --- vmap_replay
+
+struct BadTrace {
+  std::string text;
+  std::size_t answers;  // to the lines before
+  std::string line;     // where it is told to be
+  std::string part;
+};
+
+class ReplayBadTrace : public InFolder, public ::testing::WithParamInterface<BadTrace> {};
+
+TEST_P(ReplayBadTrace, IsOneLineWithItsNumberAndWhatWasDoneIsAnswered) {
+  const BadTrace& bad = GetParam();
+  const fs::path trace = folder / "bad.trace";
+  write(trace, bad.text);
+  const Outcome outcome = run(kReplay, {"--revision=p1", trace.string()});
+  expect_one_line(outcome, "vmap_replay: " + trace.string() + ":" + bad.line + ": ", bad.part);
+  EXPECT_THAT(lines_of(outcome.out), SizeIs(bad.answers));
+  for (const std::string& answer : lines_of(outcome.out)) {
+    EXPECT_TRUE(nlohmann::json::accept(answer)) << answer;
+  }
+  const Outcome piped = run(kReplay, {"--revision=p1"}, bad.text);
+  expect_one_line(piped, "vmap_replay: standard input:" + bad.line + ": ", bad.part);
+}
+
+INSTANTIATE_TEST_SUITE_P(Traces, ReplayBadTrace,
+                         ::testing::Values(BadTrace{"alloc 0 4 a\n# comment\n\nallocate 0 4 b\n", 1,
+                                                    "4", "`allocate`"},
+                                           BadTrace{"alloc 0 4\n", 0, "1", "alloc CPU PAGES NAME"},
+                                           BadTrace{"alloc 0 four a\n", 0, "1", "`four`"},
+                                           BadTrace{"alloc 0 4 a\nalloc 0 65 b\n", 1, "2", "`65`"},
+                                           BadTrace{"alloc 0 -1 a\n", 0, "1", "`-1`"},
+                                           BadTrace{"cpus 2\nalloc 2 4 a\n", 0, "2", "CPU 2"},
+                                           BadTrace{"alloc 0 4 a\nfree a\nfree a\n", 2, "3", "a"},
+                                           BadTrace{"alloc 0 4 a\nstate\nfree b\n", 2, "3", "b"},
+                                           BadTrace{"alloc 0 4 a\nalloc 0 4 a\n", 1, "2", "a"},
+                                           BadTrace{"alloc 0 4 a\ncpus 4\n", 1, "2", "`cpus`"},
+                                           BadTrace{"bits 1000\n", 0, "1", "1000"}));
+
+using ReplayCommandLine = InFolder;
+
+TEST_F(ReplayCommandLine, AnswersEachOperation) {
+  const Outcome outcome =
+      run(kReplay, {"--revision=p1"}, "cpus 1\nalloc 0 4 a\nfree a\nunmap_aliases\nstate\n");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, IsEmpty());
+  EXPECT_THAT(lines_of(outcome.out), SizeIs(4));
+}
+
+TEST_F(ReplayCommandLine, BadArgumentsAreOneLine) {
+  expect_one_line(run(kReplay, {"--revision=v9"}), "vmap_replay: --revision: ", "v6.4");
+  expect_one_line(run(kReplay, {}), "vmap_replay: --revision", "");
+  expect_one_line(run(kReplay, {"--revision=p1", "--fast"}), "vmap_replay: ", "--fast");
+  const std::string missing = (folder / "missing").string();
+  expect_one_line(run(kReplay, {"--revision=p1", missing}), "vmap_replay: " + missing + ": ", "");
+  expect_one_line(run(kReplay, {"--revision=p1", folder.string()}),
+                  "vmap_replay: ", folder.string());
+}
+
+TEST_F(ReplayCommandLine, HelpTellsTheFormat) {
+  const Outcome outcome = run(kReplay, {"--help"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("--revision"), HasSubstr("alloc CPU PAGES NAME")));
+}
+
+// --- stale_alias
+
+class AliasCommandLine : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(AliasCommandLine, SeesTheStaleAliasAndItsEnd) {
+  const std::string flag = std::string("--shootdown=") + GetParam();
+  const Outcome outcome = run(kAlias, {"--json", flag});
+  if (outcome.exit_code == 2) {
+    GTEST_SKIP() << outcome.err;
+  }
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, IsEmpty());
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json.at("ok"), true);
+  ASSERT_EQ(json.at("walks").size(), 2U);
+  const auto& before = json.at("walks")[0];
+  EXPECT_EQ(before.at("walk"), "free_list");
+  EXPECT_EQ(before.at("stale"), true);
+  EXPECT_EQ(before.at("read_new_owner"), true);
+  EXPECT_EQ(before.at("overwrote_new_owner"), true);
+  EXPECT_TRUE(before.at("fault").is_null());
+  EXPECT_EQ(before.at("flushes"), 0);
+  EXPECT_EQ(before.at("stale_pages"), 64);
+  const auto& after = json.at("walks")[1];
+  EXPECT_EQ(after.at("walk"), "xarray");
+  EXPECT_EQ(after.at("stale"), false);
+  EXPECT_EQ(after.at("read_new_owner"), false);
+  EXPECT_EQ(after.at("overwrote_new_owner"), false);
+  EXPECT_EQ(after.at("fault"), std::string(GetParam()) == "munmap" ? "SEGV_MAPERR" : "SEGV_ACCERR");
+  EXPECT_EQ(after.at("flushes"), 1);
+  EXPECT_EQ(after.at("stale_pages"), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, AliasCommandLine, ::testing::Values("mprotect", "munmap"),
+                         [](const auto& kind) { return std::string(kind.param); });
+
+TEST(AliasProgram, TellsItsStory) {
+  const Outcome outcome = run(kAlias, {});
+  if (outcome.exit_code == 2) {
+    GTEST_SKIP() << outcome.err;
+  }
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("the new owner's data"), HasSubstr("faults")));
+}
+
+TEST(AliasProgram, BadArgumentsAreOneLine) {
+  expect_one_line(run(kAlias, {"--shootdown=noop"}), "stale_alias: --shootdown", "noop");
+  expect_one_line(run(kAlias, {"--jsn"}), "stale_alias: ", "--jsn");
+  EXPECT_EQ(run(kAlias, {"--help"}).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace flushwalk

@@ -1,0 +1,45 @@
+// flush_walk_bench: what a flush costs by how it finds dirty blocks: free-list walk against xarray
+// walk, alone and with real shootdowns.
+#include "bench/flush_walk/walk_cases.h"
+#include "bench/support/bench_main.h"
+#include "bench/support/shootdown_flags.h"
+
+namespace flushwalk {
+namespace {
+
+void add_axis_flags(CLI::App* app, AxisTexts* axes) {
+  const auto add = [&](const char* flag, std::string* text, const char* help) {
+    app->add_option(flag, *text, help)->capture_default_str();
+  };
+  add("--walk", &axes->walk, "free_list, xarray");
+  add("--blocks", &axes->blocks, "live blocks, 1..1048576");
+  add("--full", &axes->full, "percent of blocks fully used, 0..100");
+  add("--dirty", &axes->dirty, "percent of blocks with a dirty range, 0..100");
+  add("--dirty-slots", &axes->dirty_slots, "slots in a dirty range, a power of two, 1..64");
+  add("--queues", &axes->queues, "stripes, 1..1024");
+}
+
+int run(int argc, char** argv) {
+  AxisTexts axes;
+  ShootdownFlags shootdowns{&axes.shootdown, &axes.responders};
+  BenchProgram program;
+  program.name = "flush_walk_bench";
+  program.description =
+      "Times flushes of the per-CPU vmap block allocator by walk, load, shootdown and responders. "
+      "Lists are comma separated; every combination runs.";
+  program.example =
+      "flush_walk_bench --blocks=4096 --full=50 --shootdown=none,mprotect_range --responders=0,1 "
+      "--out=reports/mine";
+  program.add_flags = [&](CLI::App* app) {
+    add_axis_flags(app, &axes);
+    shootdowns.add(app);
+  };
+  program.answer = [&] { return shootdowns.answer(); };
+  program.make_groups = [&] { return make_walk_cases(axes); };
+  return bench_main(argc, argv, program);
+}
+
+}  // namespace
+}  // namespace flushwalk
+
+int main(int argc, char** argv) { return flushwalk::run(argc, argv); }

@@ -1,0 +1,368 @@
+// flush_walk_bench as its users meet it; also, for all benches, what the session does with files
+// and signals.
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "bench/support/tests/result_folder.h"
+
+namespace flushwalk {
+namespace {
+
+namespace fs = std::filesystem;
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+constexpr const char* kBench = FLUSHWALK_PROGRAM;
+
+// The smallest run there is.
+const Arguments kSmall = {"--walk=xarray", "--blocks=4", "--full=50", "--samples=3",
+                          "--repetitions=2"};
+
+struct BadArgument {
+  Arguments arguments;
+  std::string start;  // of the line, behind the program's name
+  std::string part;
+};
+
+class BenchBadInput : public ResultFolder, public ::testing::WithParamInterface<BadArgument> {};
+
+TEST_P(BenchBadInput, IsOneLineAndExit2AndTouchesNoFile) {
+  ASSERT_EQ(run(kBench, kSmall + into_out()).exit_code, 0);
+  const std::string before = read(csv);
+  const std::string machine_before = read(out / "machine.json");
+  const BadArgument& bad = GetParam();
+  const Outcome outcome = run(kBench, into_out() + bad.arguments);
+  expect_one_line(outcome, "flush_walk_bench: " + bad.start, bad.part);
+  EXPECT_THAT(outcome.out, IsEmpty());
+  EXPECT_EQ(read(csv), before);
+  EXPECT_EQ(read(out / "machine.json"), machine_before);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Axes, BenchBadInput,
+    ::testing::Values(
+        BadArgument{{"--walk=cursor"}, "--walk: cursor is not one of", "free_list, xarray"},
+        BadArgument{{"--blocks=0"}, "--blocks: 0 is not in 1..1048576\n", ""},
+        BadArgument{{"--blocks", "0"}, "--blocks: 0 is not in 1..1048576\n", ""},
+        BadArgument{{"--blocks=64,"}, "--blocks: an empty value is not in", "1..1048576"},
+        BadArgument{{"--blocks"}, "--blocks: ", ""},
+        BadArgument{{"--full=101"}, "--full: 101 is not in 0..100\n", ""},
+        BadArgument{{"--dirty=101"}, "--dirty: 101 is not in 0..100\n", ""},
+        BadArgument{{"--dirty-slots=3"}, "--dirty-slots: 3 is not a power of two\n", ""},
+        BadArgument{{"--dirty-slots=65"}, "--dirty-slots: 65 is not in 1..64\n", ""},
+        BadArgument{{"--queues=1025"}, "--queues: 1025 is not in 1..1024\n", ""},
+        BadArgument{{"--shootdown=ipi"}, "--shootdown: ipi is not one of", "munmap\n"},
+        BadArgument{{"--responders=x"}, "--responders: x is not in 0..65535\n", ""}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Others, BenchBadInput,
+    ::testing::Values(BadArgument{{"--samples=0"}, "--samples: ", "0"},
+                      BadArgument{{"--samples=many"}, "--samples: ", "many"},
+                      BadArgument{{"--samples=1000001"}, "--samples: ", "1000001"},
+                      BadArgument{{"--repetitions=0"}, "--repetitions: ", "0"},
+                      BadArgument{{"--repetitions=-1"}, "--repetitions: ", "-1"},
+                      BadArgument{{"--responders=60000"}, "--responders: ", "60000 responders"},
+                      BadArgument{{"--responders=0,60000"}, "--responders: ", "60000 responders"},
+                      BadArgument{{"--cpus=65535"}, "--cpus: CPU 65535 ", ""},
+                      BadArgument{{"--cpus=65536"}, "--cpus: \"65536\" is not in", ""},
+                      BadArgument{{"--cpus=a"}, "--cpus: \"a\" is not a CPU", ""},
+                      BadArgument{{"--no-such-flag"}, "--no-such-flag: ", "--help"},
+                      BadArgument{{"word"}, "word: ", "--help"},
+                      BadArgument{{"--benchmark_filter=("}, "--benchmark_filter: ", "("},
+                      BadArgument{
+                          {"--benchmark_filter=nothing"}, "--benchmark_filter: ", "nothing"},
+                      BadArgument{{"--walk=xarray", "--walk=free_list"}, "--walk: ", ""}));
+
+using BenchCommandLine = ResultFolder;
+
+TEST_F(BenchCommandLine, BadInputMakesNoFolder) {
+  for (const char* const bad : {"--blocks=0", "--responders=60000", "--cpus=65535", "--samples=0",
+                                "--benchmark_filter=nothing", "--no-such-flag"}) {
+    EXPECT_EQ(run(kBench, into_out() + Arguments{bad}).exit_code, 2) << bad;
+    EXPECT_FALSE(fs::exists(out)) << bad;
+  }
+}
+
+TEST_F(BenchCommandLine, MoreRunsThanMappingsAreToldWithTheNumbers) {
+  std::ifstream limit_file("/proc/sys/vm/max_map_count");
+  std::uint64_t limit = 0;
+  if (!(limit_file >> limit) || limit > 2'000'000) {
+    GTEST_SKIP() << "vm.max_map_count is as large as can be";
+  }
+  for (const char* const kind : {"mprotect", "munmap"}) {
+    expect_one_line(run(kBench, Arguments{"--blocks=1048576", "--dirty=100", "--full=0"} +
+                                    Arguments{std::string("--shootdown=") + kind}),
+                    std::string("flush_walk_bench: --shootdown: ") + kind + ": ",
+                    std::to_string(limit));
+  }
+}
+
+TEST_F(BenchCommandLine, MoreRespondersThanCoresIsAnError) {
+  cpu_set_t mask;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
+  const std::string cpus = std::to_string(CPU_COUNT(&mask));
+  expect_one_line(run(kBench, {"--responders=" + cpus}),
+                  "flush_walk_bench: --responders: ", cpus + " responder");
+}
+
+TEST_F(BenchCommandLine, ACpuOutsideTheMaskIsAnError) {
+  cpu_set_t mask;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
+  if (CPU_COUNT(&mask) < 2) {
+    GTEST_SKIP() << "one CPU: none is left to be outside of the mask";
+  }
+  int last = CPU_SETSIZE - 1;
+  while (!CPU_ISSET(static_cast<std::size_t>(last), &mask)) {
+    --last;
+  }
+  cpu_set_t without = mask;
+  CPU_CLR(static_cast<std::size_t>(last), &without);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(without), &without), 0);
+  const Outcome outcome = run(kBench, kSmall + Arguments{"--cpus=" + std::to_string(last)});
+  EXPECT_EQ(sched_setaffinity(0, sizeof(mask), &mask), 0);
+  expect_one_line(outcome, "flush_walk_bench: --cpus: ", "CPU " + std::to_string(last));
+}
+
+TEST_F(BenchCommandLine, HelpNamesEveryFlag) {
+  const Outcome outcome = run(kBench, {"--help"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, IsEmpty());
+  for (const char* const flag :
+       {"--walk", "--blocks", "--full", "--dirty", "--dirty-slots", "--queues", "--shootdown",
+        "--responders", "--samples", "--repetitions", "--out", "--cpus", "--list-shootdowns",
+        "--dry-run", "--progress", "--benchmark_filter"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(flag));
+  }
+}
+
+TEST_F(BenchCommandLine, DryRunPrintsTheCasesAndMakesNothing) {
+  const Outcome outcome = run(kBench, Arguments{"--dry-run", "--walk=xarray,free_list",
+                                                "--blocks=8,4", "--full=50", "--shootdown=noop"} +
+                                          into_out());
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, IsEmpty());
+  const auto name = [](const char* walk, int blocks) {
+    return fmt::format(
+        "flush_walk/walk:{}/check:locked/gather:hull/shootdown:noop/blocks:{}/full:50/dirty:10/"
+        "queues:1/responders:0",
+        walk, blocks);
+  };
+  EXPECT_THAT(lines_of(outcome.out), ElementsAre(name("xarray", 8), name("free_list", 8),
+                                                 name("xarray", 4), name("free_list", 4)));
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST_F(BenchCommandLine, ListShootdownsTellsEachOnce) {
+  const Outcome outcome = run(kBench, {"--list-shootdowns"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  const std::vector<std::string> lines = lines_of(outcome.out);
+  ASSERT_THAT(lines, SizeIs(5));
+  EXPECT_THAT(lines[0], AllOf(StartsWith("none "), HasSubstr("hull"), EndsWith("available")));
+  EXPECT_THAT(lines[4], AllOf(StartsWith("munmap "), HasSubstr("runs")));
+}
+
+TEST_F(BenchCommandLine, ListTestsMeasuresAndWritesNothing) {
+  const Outcome listed = run(kBench, kSmall + into_out() + Arguments{"--benchmark_list_tests"});
+  EXPECT_EQ(listed.exit_code, 0);
+  EXPECT_THAT(listed.err, IsEmpty());
+  ASSERT_THAT(lines_of(listed.out), SizeIs(1));
+  EXPECT_THAT(listed.out, StartsWith("flush_walk/walk:xarray/"));
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST_F(BenchCommandLine, ARunWritesOneRowACaseRepetitionAndMetric) {
+  const Outcome outcome =
+      run(kBench, Arguments{"--blocks=4", "--full=50", "--dirty=100", "--samples=3",
+                            "--repetitions=2", "--shootdown=none,noop"} +
+                      into_out());
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Table rows = table();
+  EXPECT_THAT(rows.rest, IsEmpty());
+  // Without a shootdown a repetition has one metric, with one three, of both walks.
+  EXPECT_THAT(rows.rows, SizeIs(2 * 2 * (1 + 3)));
+  EXPECT_THAT(rows.column("repetition"), ElementsAre("0", "0", "1", "1", "0", "0", "0", "0", "0",
+                                                     "0", "1", "1", "1", "1", "1", "1"));
+  EXPECT_THAT(rows.column("walk"),
+              ElementsAre("free_list", "xarray", "free_list", "xarray", "free_list", "free_list",
+                          "free_list", "xarray", "xarray", "xarray", "free_list", "free_list",
+                          "free_list", "xarray", "xarray", "xarray"));
+  EXPECT_THAT(rows.column("samples"), ::testing::Each("3"));
+  EXPECT_THAT(rows.column("shootdowns_expected"), ::testing::Each("0"));
+  for (std::size_t i = 0; i < rows.rows.size(); ++i) {
+    const bool complete = rows.column("walk")[i] == "xarray";
+    EXPECT_EQ(rows.column("visited_blocks")[i], complete ? "4" : "2");
+    EXPECT_EQ(rows.column("stale_slots")[i], complete ? "0" : "2");
+  }
+  const auto machine = nlohmann::json::parse(read(out / "machine.json"));
+  EXPECT_EQ(machine.at("schema_version"), 1);
+  EXPECT_EQ(machine.at("command_line").back(), "--out=" + out.string());
+}
+
+TEST_F(BenchCommandLine, AFilterMeasuresOnlyWhatItNames) {
+  for (const char* const filter : {"walk:xarray", "-walk:free_list", "walk:x.*responders:0$"}) {
+    fs::remove_all(out);
+    const Outcome outcome =
+        run(kBench, Arguments{"--blocks=4", "--samples=2", "--repetitions=1", "--full=0,50",
+                              std::string("--benchmark_filter=") + filter} +
+                        into_out());
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(table().column("walk"), ElementsAre("xarray", "xarray")) << filter;
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("walk:xarray"), Not(HasSubstr("walk:free_list"))));
+  }
+}
+
+// One whose anchor is a full block, though others are listed: the defaults have it.
+TEST_F(BenchCommandLine, EveryShootdownCanBeMeasuredAtTheSmallestDefaultLoad) {
+  std::string kinds = "none";
+  for (const std::string& line : lines_of(run(kBench, {"--list-shootdowns"}).out)) {
+    const std::string name = line.substr(0, line.find(' '));
+    if (name != "none" && line.ends_with("available")) {
+      kinds += "," + name;
+    }
+  }
+  const Outcome outcome = run(
+      kBench, Arguments{"--blocks=64", "--samples=2", "--repetitions=1", "--shootdown=" + kinds} +
+                  into_out());
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, Not(HasSubstr("ERROR")));
+  EXPECT_THAT(outcome.err, Not(HasSubstr("ERROR")));
+}
+
+TEST_F(BenchCommandLine, ProgressIsOneObjectALine) {
+  const Outcome outcome =
+      run(kBench, {"--blocks=4", "--full=0,50", "--samples=2", "--repetitions=2", "--progress"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  std::vector<int> done;
+  for (const std::string& line : lines_of(outcome.err)) {
+    if (!line.starts_with("{")) {
+      continue;  // Google Benchmark's own
+    }
+    const auto json = nlohmann::json::parse(line);
+    EXPECT_EQ(json.at("total"), 8);
+    EXPECT_GE(json.at("seconds").get<double>(), 0);
+    EXPECT_THAT(json.at("case").get<std::string>(), StartsWith("flush_walk/"));
+    done.push_back(json.at("done"));
+  }
+  EXPECT_THAT(done, ElementsAre(2, 4, 6, 8));
+}
+
+TEST_F(BenchCommandLine, AFileInTheFoldersPlaceIsAnErrorAndStaysAsItIs) {
+  write(out, "mine");
+  expect_one_line(run(kBench, kSmall + into_out()), "flush_walk_bench: --out: ", out.string());
+  EXPECT_EQ(read(out), "mine");
+}
+
+TEST_F(BenchCommandLine, AFolderThatCannotBeMadeIsAnError) {
+  const std::string deep = (folder / "not" / "there").string();
+  expect_one_line(run(kBench, kSmall + Arguments{"--out=" + deep}),
+                  "flush_walk_bench: --out: ", deep);
+}
+
+TEST_F(BenchCommandLine, AFolderThatMayNotBeWrittenIsAnError) {
+  if (geteuid() == 0) {
+    GTEST_SKIP() << "root may write anywhere";
+  }
+  fs::create_directory(out);
+  fs::permissions(out, fs::perms::owner_read | fs::perms::owner_exec);
+  expect_one_line(run(kBench, kSmall + into_out()), "flush_walk_bench: --out: ", out.string());
+  fs::permissions(out, fs::perms::owner_all);
+}
+
+TEST_F(BenchCommandLine, AnothersMeasurementsAreRefusedAndLeft) {
+  fs::create_directory(out);
+  write(csv, "a,b\r\n1,2\r\n");
+  expect_one_line(run(kBench, kSmall + into_out()), "flush_walk_bench: --out: ", csv.string());
+  EXPECT_EQ(read(csv), "a,b\r\n1,2\r\n");
+}
+
+TEST_F(BenchCommandLine, ASecondRunAppendsAndKeepsTheHeaderOnce) {
+  ASSERT_EQ(run(kBench, kSmall + into_out()).exit_code, 0);
+  const std::string first = read(csv);
+  const std::string machine = read(out / "machine.json");
+  ASSERT_EQ(run(kBench, kSmall + into_out() + Arguments{"--queues=2"}).exit_code, 0);
+  EXPECT_THAT(read(csv), StartsWith(first));
+  EXPECT_THAT(table().column("queues"), ElementsAre("1", "1", "2", "2"));
+  EXPECT_EQ(read(out / "machine.json"), machine) << "the first run's description is kept";
+}
+
+// Long enough to be interrupted at any time.
+const Arguments kLong = {"--blocks=64", "--full=50", "--samples=100", "--repetitions=10000",
+                         "--progress"};
+
+class BenchStopped : public ResultFolder, public ::testing::WithParamInterface<int> {};
+
+TEST_P(BenchStopped, LeavesCompleteFilesAndSaysSo) {
+  ChildProgram program(kBench, kLong + into_out());
+  ASSERT_TRUE(program.wait_for_progress(5)) << program.finish().err;
+  program.kill(GetParam());
+  EXPECT_EQ(program.finish().exit_code, 130);
+  const Table rows = table();
+  EXPECT_THAT(rows.rest, IsEmpty());
+  EXPECT_GE(rows.rows.size(), 6U);
+  // Repetitions are written whole: as many of either walk, and all samples of each.
+  const std::vector<std::string> walks = rows.column("walk");
+  EXPECT_EQ(std::count(walks.begin(), walks.end(), "xarray") * 2,
+            static_cast<std::ptrdiff_t>(walks.size()));
+  EXPECT_THAT(rows.column("samples"), ::testing::Each("100"));
+  EXPECT_TRUE(nlohmann::json::accept(read(out / "machine.json")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Signals, BenchStopped, ::testing::Values(SIGINT, SIGTERM),
+                         [](const auto& signal) {
+                           return std::string(signal.param == SIGINT ? "SIGINT" : "SIGTERM");
+                         });
+
+TEST_F(BenchCommandLine, KilledItLosesAtMostTheRowInItsHands) {
+  {
+    ChildProgram program(kBench, kLong + into_out());
+    ASSERT_TRUE(program.wait_for_progress(5)) << program.finish().err;
+    program.kill(SIGKILL);
+    EXPECT_EQ(program.finish().exit_code, 128 + SIGKILL);
+  }
+  const Table killed = table();
+  EXPECT_GE(killed.rows.size(), 6U);
+  // Should the kernel have been stopped in the middle of a write.
+  const std::string complete = read(csv).substr(0, read(csv).size() - killed.rest.size());
+  write(csv, complete + "1,flush_walk_bench,flush_walk/walk:xar");
+  ASSERT_EQ(run(kBench, kSmall + into_out()).exit_code, 0);
+  EXPECT_THAT(read(csv), StartsWith(complete));
+  const Table after = table();
+  EXPECT_THAT(after.rest, IsEmpty());
+  EXPECT_THAT(after.rows, SizeIs(killed.rows.size() + 2));
+}
+
+TEST_F(BenchCommandLine, TwoRunsCannotMixTheirRows) {
+  ChildProgram program(kBench, kLong + into_out());
+  ASSERT_TRUE(program.wait_for_progress(1));
+  expect_one_line(run(kBench, kSmall + into_out()),
+                  "flush_walk_bench: --out: ", "is being written by another run");
+  program.kill(SIGINT);
+  EXPECT_EQ(program.finish().exit_code, 130);
+  EXPECT_THAT(table().rest, IsEmpty());
+}
+
+}  // namespace
+}  // namespace flushwalk

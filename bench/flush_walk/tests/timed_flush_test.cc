@@ -1,0 +1,359 @@
+// Holds the timed part to its promise: it allocates nothing, and it makes no system call but the
+// shootdown's own. Allocations are counted (this file replaces operator new, and the linker wraps
+// the C library's functions, see walk.cmake); of system calls the kernel kills the process at the
+// first one that is not allowed (seccomp).
+#include "bench/flush_walk/timed_flush.h"
+
+#include <errno.h>
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "bench/flush_walk/load.h"
+#include "bench/flush_walk/walk_measurement.h"
+#include "topology/machine.h"
+#include "topology/placement.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define FLUSHWALK_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FLUSHWALK_SANITIZED 1
+#endif
+
+namespace {
+
+thread_local std::size_t allocations = 0;
+
+}  // namespace
+
+extern "C" {
+void* __real_malloc(std::size_t size);
+void* __real_calloc(std::size_t count, std::size_t size);
+void* __real_realloc(void* memory, std::size_t size);
+void* __real_aligned_alloc(std::size_t alignment, std::size_t size);
+
+void* __wrap_malloc(std::size_t size) {
+  ++allocations;
+  return __real_malloc(size);
+}
+void* __wrap_calloc(std::size_t count, std::size_t size) {
+  ++allocations;
+  return __real_calloc(count, size);
+}
+void* __wrap_realloc(void* memory, std::size_t size) {
+  ++allocations;
+  return __real_realloc(memory, size);
+}
+void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
+  ++allocations;
+  return __real_aligned_alloc(alignment, size);
+}
+}
+
+#if !defined(FLUSHWALK_SANITIZED)
+// The C++ library's other forms (arrays, nothrow) end in these two.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  if (void* const memory = std::malloc(size == 0 ? 1 : size)) {
+    return memory;
+  }
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
+  const auto align = static_cast<std::size_t>(alignment);
+  if (void* const memory = std::aligned_alloc(align, (size + align - 1) / align * align)) {
+    return memory;
+  }
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+#endif
+
+namespace flushwalk {
+namespace {
+
+using ::testing::Combine;
+using ::testing::Values;
+using ::testing::ValuesIn;
+
+constexpr LoadShape kShape{64, 50, 25, 4, 3};
+
+// The counter itself, at any frequency: times are not looked at.
+Clock counter_clock() { return Clock(ClockDescription{.source = counter::kSource}); }
+
+// A backend that does what must not be done in a timed part.
+class Misbehaving final : public Shootdown {
+ public:
+  explicit Misbehaving(void (*act)()) : act_(act) {}
+  int flush(std::span<const Range> /*ranges*/) override {
+    act_();
+    return 0;
+  }
+  int map(const Range& /*range*/) override { return 0; }
+
+ private:
+  void (*act_)();
+};
+
+void allocate_new() { delete new volatile int(1); }
+void allocate_malloc() {
+  void* volatile memory = std::malloc(100);
+  std::free(memory);
+}
+void ask_for_the_process() { syscall(SYS_getpid); }
+
+class TimedFlush : public ::testing::TestWithParam<std::tuple<Walk, ShootdownKind>> {
+ protected:
+  void SetUp() override {
+#if defined(FLUSHWALK_SANITIZED)
+    GTEST_SKIP() << "sanitizers allocate and make system calls of their own";
+#endif
+    const std::string reason = why_unsupported(kind());
+    if (!reason.empty()) {
+      GTEST_SKIP() << reason;
+    }
+  }
+
+  static Walk walk() { return std::get<0>(GetParam()); }
+  static ShootdownKind kind() { return std::get<1>(GetParam()); }
+
+  // A load whose backend has had its first flush, which makes its book-keeping grow.
+  static std::unique_ptr<Load> warm_load() {
+    std::string error;
+    std::unique_ptr<Load> load = Load::build(kShape, kind(), &error);
+    if (load == nullptr) {
+      ADD_FAILURE() << error;
+      return nullptr;
+    }
+    FlushPlan plan(gather_for(kind()));
+    load->allocator().collect(walk(), plan);
+    EXPECT_EQ(load->shootdown().flush(plan.ranges()), 0);
+    EXPECT_EQ(load->shootdown().settle(), 0);
+    EXPECT_EQ(load->rearm(), 0);
+    return load;
+  }
+};
+
+TEST_P(TimedFlush, ReportsWhatTheWalkAndTheShootdownDid) {
+  const auto load = warm_load();
+  ASSERT_NE(load, nullptr);
+  FlushPlan plan(gather_for(kind()), load->dirty_blocks());
+  FlushReport report;
+  const Clock clock = counter_clock();
+  const std::uint64_t before = load->shootdown().calls();
+  const FlushTimes times =
+      timed_flush(clock, load->allocator(), walk(), plan, &load->shootdown(), &report);
+  EXPECT_LE(times.begin, times.walked);
+  EXPECT_LE(times.walked, times.end);
+  EXPECT_EQ(report.system_errno, 0);
+  EXPECT_EQ(report.visited, walk() == Walk::xarray ? 64U : 32U);
+  EXPECT_EQ(report.dirty_blocks, walk() == Walk::xarray ? 16U : 8U);
+  EXPECT_EQ(load->shootdown().calls() - before,
+            kind() == ShootdownKind::none ? 0U : plan.ranges().size());
+  EXPECT_EQ(plan.ranges().size(), revokes(kind()) ? report.dirty_blocks : 1U);
+}
+
+TEST_P(TimedFlush, WithoutAShootdownEndsWithTheWalk) {
+  const auto load = warm_load();
+  ASSERT_NE(load, nullptr);
+  FlushPlan plan(gather_for(kind()), load->dirty_blocks());
+  FlushReport report;
+  const Clock clock = counter_clock();
+  const std::uint64_t before = load->shootdown().calls();
+  const FlushTimes times = timed_flush(clock, load->allocator(), walk(), plan, nullptr, &report);
+  EXPECT_EQ(times.walked, times.end);
+  EXPECT_EQ(load->shootdown().calls(), before);
+}
+
+TEST_P(TimedFlush, AllocatesNothing) {
+  const auto load = warm_load();
+  ASSERT_NE(load, nullptr);
+  const Clock clock = counter_clock();
+  Shootdown* const shootdown = kind() == ShootdownKind::none ? nullptr : &load->shootdown();
+  for (int i = 0; i < 20; ++i) {
+    // As the measurement has it: with room for every dirty block.
+    FlushPlan plan(gather_for(kind()), load->dirty_blocks());
+    FlushReport report;
+    const std::size_t before = allocations;
+    timed_flush(clock, load->allocator(), walk(), plan, shootdown, &report);
+    ASSERT_EQ(allocations, before) << "flush " << i;
+    ASSERT_EQ(report.system_errno, 0);
+    ASSERT_EQ(load->rearm(), 0);
+  }
+}
+
+TEST_P(TimedFlush, AnAllocationWouldBeSeen) {
+  const auto load = warm_load();
+  ASSERT_NE(load, nullptr);
+  const Clock clock = counter_clock();
+  for (void (*const act)() : {allocate_new, allocate_malloc}) {
+    Misbehaving misbehaving(act);
+    FlushPlan plan(gather_for(kind()), load->dirty_blocks());
+    FlushReport report;
+    const std::size_t before = allocations;
+    timed_flush(clock, load->allocator(), walk(), plan, &misbehaving, &report);
+    EXPECT_EQ(allocations, before + 1);
+  }
+}
+
+// The measurement as a whole: what the first of its timed flushes would allocate that later ones do
+// not would show as a difference between repetitions. (Only later ones give access back to what the
+// repetition before has revoked, outside of the timed part: one vector for each of two runs here.)
+TEST_P(TimedFlush, TheFirstOnesOfAMeasurementAllocateNoMoreThanTheLast) {
+  const auto machine = topology::Machine::discover();
+  ASSERT_TRUE(machine.ok());
+  const topology::Placement placement{"compact", machine.value().usable_cpus().front(), {}};
+  const Clock clock = counter_clock();
+  const std::atomic<bool> stop{false};
+  const WalkGroup group{{{2, 50, 100, 1, 1}, kind(), 0}, {walk()}};
+  std::string error;
+  const auto measurement =
+      WalkMeasurement::prepare(group, {clock, machine.value(), placement, 5, stop}, &error);
+  ASSERT_NE(measurement, nullptr) << error;
+  std::vector<std::size_t> counts;
+  for (int i = 0; i < 4; ++i) {
+    const std::size_t before = allocations;
+    ASSERT_FALSE(measurement->measure(&error).empty()) << error;
+    counts.push_back(allocations - before);
+  }
+  EXPECT_LE(counts[0], counts[1]);
+  EXPECT_EQ(counts[1], counts[2]);
+  EXPECT_EQ(counts[2], counts[3]);
+}
+
+constexpr int kNoSeccomp = 77;
+
+// From here on the process may leave, and make the calls given, and is killed by any other.
+bool allow_only(const std::vector<long>& calls) {
+  std::vector<sock_filter> filter = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (const long call : calls) {
+    filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1));
+    filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  }
+  filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+  const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+std::vector<long> calls_of(ShootdownKind kind) {
+  std::vector<long> calls = {SYS_exit_group};
+  if (counter::kSource == ClockSource::clock_monotonic_raw) {
+    calls.push_back(SYS_clock_gettime);
+  }
+  switch (kind) {
+    case ShootdownKind::none:
+      break;
+    case ShootdownKind::noop:
+    case ShootdownKind::mprotect_range:
+    case ShootdownKind::mprotect:
+      calls.push_back(SYS_mprotect);
+      break;
+    case ShootdownKind::munmap:
+      calls.push_back(SYS_munmap);
+      break;
+  }
+  return calls;
+}
+
+// In a forked child under such a filter: flushes each load, and exits with the number of flushes
+// that failed. Loads, so that nothing has to be given back between flushes. A null shootdown: the
+// load's own.
+int flush_under_filter(const std::vector<std::unique_ptr<Load>>& loads, Walk walk,
+                       ShootdownKind kind, Shootdown* shootdown) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const Clock clock = counter_clock();
+    FlushPlan plan(gather_for(kind), loads[0]->dirty_blocks());
+    FlushReport report;
+    if (!allow_only(calls_of(kind))) {
+      _exit(kNoSeccomp);
+    }
+    int failed = 0;
+    for (const auto& load : loads) {
+      for (int i = 0; i < (revokes(kind) ? 1 : 5); ++i) {
+        plan.clear();
+        Shootdown* const own = kind == ShootdownKind::none ? nullptr : &load->shootdown();
+        timed_flush(clock, load->allocator(), walk, plan, shootdown != nullptr ? shootdown : own,
+                    &report);
+        failed += report.system_errno != 0 || plan.dirty_blocks() == 0 ? 1 : 0;
+      }
+    }
+    _exit(failed);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status;
+}
+
+class TimedFlushCalls : public TimedFlush {
+ protected:
+  void SetUp() override {
+    TimedFlush::SetUp();
+    for (int i = 0; !IsSkipped() && i < 3; ++i) {
+      loads.push_back(warm_load());
+      ASSERT_NE(loads.back(), nullptr);
+    }
+  }
+
+  std::vector<std::unique_ptr<Load>> loads;
+};
+
+TEST_P(TimedFlushCalls, AreTheShootdownsOwnAlone) {
+  const int status = flush_under_filter(loads, walk(), kind(), nullptr);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoSeccomp) {
+    GTEST_SKIP() << "this kernel or container has no seccomp filters";
+  }
+  ASSERT_FALSE(WIFSIGNALED(status))
+      << "killed by signal " << WTERMSIG(status) << ": a system call that is not the shootdown's";
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "flushes failed";
+}
+
+TEST_P(TimedFlushCalls, AnyOtherOneWouldBeKilled) {
+  Misbehaving misbehaving(ask_for_the_process);
+  const int status = flush_under_filter(loads, walk(), kind(), &misbehaving);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == kNoSeccomp) {
+    GTEST_SKIP() << "this kernel or container has no seccomp filters";
+  }
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(WTERMSIG(status), SIGSYS);
+}
+
+std::string flush_name(const ::testing::TestParamInfo<std::tuple<Walk, ShootdownKind>>& test) {
+  return fmt::format("{}_{}", name_of(std::get<0>(test.param)), name_of(std::get<1>(test.param)));
+}
+
+INSTANTIATE_TEST_SUITE_P(WalksAndBackends, TimedFlush,
+                         Combine(Values(Walk::free_list, Walk::xarray), ValuesIn(kShootdownKinds)),
+                         flush_name);
+INSTANTIATE_TEST_SUITE_P(WalksAndBackends, TimedFlushCalls,
+                         Combine(Values(Walk::free_list, Walk::xarray), ValuesIn(kShootdownKinds)),
+                         flush_name);
+
+}  // namespace
+}  // namespace flushwalk

@@ -1,0 +1,54 @@
+// Walk axes: the cases of flush_walk_bench, from what the command line asks for.
+//
+// An axis is a flag with a list of values, a part of the benchmark's name and a column of the
+// results. Cases that differ in their walk alone form a group: they share one load, and their
+// samples are taken in turn.
+#ifndef FLUSHWALK_BENCH_FLUSH_WALK_WALK_AXES_H_
+#define FLUSHWALK_BENCH_FLUSH_WALK_WALK_AXES_H_
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "allocator/revision.h"
+#include "allocator/shootdown.h"
+#include "bench/flush_walk/load.h"
+#include "bench/support/bad_input.h"
+
+namespace flushwalk {
+
+// What is common to the cases of a group.
+struct GroupAxes {
+  LoadShape load;
+  ShootdownKind shootdown = ShootdownKind::none;
+  unsigned responders = 0;
+
+  friend auto operator<=>(const GroupAxes&, const GroupAxes&) = default;
+};
+
+struct WalkGroup {
+  GroupAxes axes;
+  std::vector<Walk> walks;
+};
+
+// The flags' texts: comma separated lists.
+struct AxisTexts {
+  std::string walk = "free_list,xarray";
+  std::string blocks = "64,256,1024,4096,16384,65536";
+  std::string full = "0,50,90";
+  std::string dirty = "10";
+  std::string dirty_slots = "1";
+  std::string queues = "1";
+  std::string shootdown = "none";
+  std::string responders = "0";
+};
+
+// Every combination, loads outermost. A Problem names the flag, the value and what is allowed.
+std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts);
+
+// "flush_walk/walk:xarray/check:locked/gather:hull/shootdown:none/blocks:64/...".
+std::string case_name(const GroupAxes& axes, Walk walk);
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_BENCH_FLUSH_WALK_WALK_AXES_H_

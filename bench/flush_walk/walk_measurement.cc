@@ -1,0 +1,216 @@
+#include "bench/flush_walk/walk_measurement.h"
+
+#include <fmt/core.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "bench/support/kernel_tables.h"
+
+namespace flushwalk {
+namespace {
+
+constexpr unsigned kFlushesPerBatch = 10;
+// The virtual counters of two CPUs are synchronised much better than an interrupt travels.
+constexpr double kClockSlackNs = 100;
+// Beside the flushes a CPU is interrupted by its timer and by what else runs: a few thousand times
+// a second.
+constexpr std::size_t kSpareGaps = 1 << 16;
+
+struct Usage {
+  std::uint64_t switches;
+  std::uint64_t faults;
+};
+
+Usage read_usage() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return {static_cast<std::uint64_t>(usage.ru_nvcsw + usage.ru_nivcsw),
+          static_cast<std::uint64_t>(usage.ru_minflt + usage.ru_majflt)};
+}
+
+}  // namespace
+
+// The state of one repetition.
+struct WalkMeasurement::Sampling {
+  std::vector<WalkResult> results;                    // by walk
+  std::vector<std::vector<ShootdownWindow>> windows;  // by walk
+};
+
+WalkMeasurement::WalkMeasurement(const WalkGroup& group, const MeasuringContext& context)
+    : group_(group),
+      context_(context),
+      interrupts_(interrupts(group.axes.shootdown) && group.axes.responders != 0),
+      plan_(gather_for(group.axes.shootdown)) {}
+
+std::unique_ptr<WalkMeasurement> WalkMeasurement::prepare(const WalkGroup& group,
+                                                          const MeasuringContext& context,
+                                                          std::string* error) {
+  std::unique_ptr<WalkMeasurement> made(new WalkMeasurement(group, context));
+  made->load_ = Load::build(group.axes.load, group.axes.shootdown, error);
+  if (made->load_ == nullptr) {
+    return nullptr;
+  }
+  Load& load = *made->load_;
+  made->plan_ = FlushPlan(gather_for(group.axes.shootdown), load.dirty_blocks());
+  if (group.axes.responders != 0) {
+    const std::size_t gaps = context.samples * group.walks.size() * (load.dirty_blocks() + 1);
+    made->responders_ =
+        Responders::start(context.machine, context.placement.responders, context.clock,
+                          load.live_pages(), std::min(gaps, kSpareGaps * 16) + kSpareGaps, error);
+    if (made->responders_ == nullptr) {
+      return nullptr;
+    }
+  }
+  for (const Walk walk : group.walks) {
+    made->plan_.clear();
+    load.allocator().collect(walk, made->plan_);
+    made->stale_slots_.push_back(load.stale_slots(made->plan_));
+    if (const int failed = made->warm_up(); failed != 0) {
+      *error = fmt::format("{}: {}", name_of(group.axes.shootdown), std::strerror(failed));
+      return nullptr;
+    }
+  }
+  return made;
+}
+
+// Flushes the plan once: a backend's book-keeping allocates when it first grows, and a timed part
+// must not. 0 or errno.
+int WalkMeasurement::warm_up() {
+  Shootdown& shootdown = load_->shootdown();
+  if (const int failed = shootdown.flush(plan_.ranges()); failed != 0) {
+    return failed;
+  }
+  const int failed = shootdown.settle();
+  return failed != 0 ? failed : load_->rearm();
+}
+
+std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
+  Sampling sampling;
+  const std::size_t walks = group_.walks.size();
+  for (std::size_t walk = 0; walk < walks; ++walk) {
+    sampling.results.emplace_back(context_.samples).stale_slots = stale_slots_[walk];
+    sampling.windows.emplace_back().reserve(context_.samples);
+  }
+  if (responders_ != nullptr) {
+    responders_->run();
+  }
+  const ThreadCounts before = thread_counts_before();
+  const unsigned batch = interrupts_ ? kFlushesPerBatch : 1;
+  bool ok = true;
+  unsigned turn = 0;
+  for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, ++turn) {
+    const unsigned flushes = std::min(batch, context_.samples - taken);
+    for (std::size_t i = 0; ok && i < walks; ++i) {
+      ok = take_batch(rival_in_turn(turn, i, walks), flushes, &sampling, error);
+    }
+  }
+  const ThreadCounts counts = thread_counts_after() - before;
+  if (responders_ != nullptr) {
+    responders_->pause();
+  }
+  if (!ok) {
+    return {};
+  }
+  for (WalkResult& result : sampling.results) {
+    result.migrations = counts.migrations;
+  }
+  match(sampling, &sampling.results);
+  return std::move(sampling.results);
+}
+
+bool WalkMeasurement::take_batch(std::size_t walk, unsigned flushes, Sampling* sampling,
+                                 std::string* error) {
+  WalkResult& result = sampling->results[walk];
+  if (const int failed = load_->shootdown().settle(); failed != 0) {
+    *error = fmt::format("{}: between flushes: {}", name_of(group_.axes.shootdown),
+                         std::strerror(failed));
+    return false;
+  }
+  InterruptCounts before;
+  if (interrupts_) {
+    before = read_interrupts();
+  }
+  // Reading the table, or the other walk, has left its own data in the caches.
+  plan_.clear();
+  load_->allocator().collect(group_.walks[walk], plan_);
+  for (unsigned i = 0; i < flushes; ++i) {
+    if (!take_sample(walk, sampling, error)) {
+      return false;
+    }
+  }
+  if (responders_ == nullptr) {
+    return true;
+  }
+  const InterruptCounts after = interrupts_ ? read_interrupts() : InterruptCounts{};
+  result.responders.resize(responders_->size());
+  for (std::size_t i = 0; i < responders_->size(); ++i) {
+    ResponderResult& responder = result.responders[i];
+    responder.cpu = responders_->cpu(i);
+    const auto moved =
+        interrupts_between(before.tlb, after.tlb, static_cast<unsigned>(responder.cpu));
+    if (moved) {
+      responder.tlb_interrupts = responder.tlb_interrupts.value_or(0) + *moved;
+    }
+  }
+  return true;
+}
+
+bool WalkMeasurement::take_sample(std::size_t walk, Sampling* sampling, std::string* error) {
+  if (context_.stop.load(std::memory_order_relaxed)) {
+    *error = "interrupted";
+    return false;
+  }
+  const ShootdownKind kind = group_.axes.shootdown;
+  if (const int failed = revokes(kind) ? load_->rearm() : 0; failed != 0) {
+    *error = fmt::format("{}: restoring access: {}", name_of(kind), std::strerror(failed));
+    return false;
+  }
+  plan_.clear();
+  Shootdown& shootdown = load_->shootdown();
+  const std::uint64_t calls_before = shootdown.calls();
+  WalkResult& result = sampling->results[walk];
+  const Usage before = read_usage();
+  const FlushTimes times =
+      timed_flush(context_.clock, load_->allocator(), group_.walks[walk], plan_,
+                  kind == ShootdownKind::none ? nullptr : &shootdown, &result.report);
+  const Usage after = read_usage();
+  if (result.report.system_errno != 0) {
+    *error = fmt::format("{}: {}", name_of(kind), std::strerror(result.report.system_errno));
+    return false;
+  }
+  result.calls = shootdown.calls() - calls_before;
+  result.ranges = plan_.ranges().size();
+  result.hull_pages = plan_.hull().pages();
+  result.context_switches += after.switches - before.switches;
+  result.page_faults += after.faults - before.faults;
+  result.flush.push(times.end - times.begin);
+  result.walk.push(times.walked - times.begin);
+  result.shootdown.push(times.end - times.walked);
+  if (interrupts_) {
+    result.expected += result.calls * responders_->size();
+    sampling->windows[walk].push_back({times.walked, times.end, result.calls});
+  }
+  return true;
+}
+
+void WalkMeasurement::match(const Sampling& sampling, std::vector<WalkResult>* results) const {
+  if (responders_ == nullptr) {
+    return;
+  }
+  const Ticks slack = context_.clock.ns_to_ticks(kClockSlackNs);
+  for (std::size_t walk = 0; walk < results->size(); ++walk) {
+    for (std::size_t i = 0; i < responders_->size(); ++i) {
+      ResponderResult& responder = (*results)[walk].responders[i];
+      GapMatches matches = match_gaps(sampling.windows[walk], responders_->gaps(i), slack);
+      responder.proven = matches.proven;
+      responder.stalls = std::move(matches.stalls);
+      responder.counts = responders_->counts(i);
+      responder.lost_gaps = responders_->lost_gaps(i);
+    }
+  }
+}
+
+}  // namespace flushwalk

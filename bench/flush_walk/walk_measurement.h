@@ -1,0 +1,93 @@
+// Walk measurement: takes the samples of one group of cases, its walks in turn.
+//
+// A repetition takes `samples` flushes of each walk over the same load: A B B A A B B A, so that a
+// drift of the machine meets both alike. Where CPUs are interrupted the letters stand for batches
+// of ten flushes, and the kernel's TLB row is read around each batch, so that it tells the walks
+// apart. All that is set-up or book-keeping stands outside of the timed part (timed_flush.h).
+#ifndef FLUSHWALK_BENCH_FLUSH_WALK_WALK_MEASUREMENT_H_
+#define FLUSHWALK_BENCH_FLUSH_WALK_WALK_MEASUREMENT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "allocator/flush_plan.h"
+#include "bench/flush_walk/load.h"
+#include "bench/flush_walk/timed_flush.h"
+#include "bench/flush_walk/walk_axes.h"
+#include "bench/support/case_group.h"
+#include "bench/support/clock.h"
+#include "bench/support/gap_matching.h"
+#include "bench/support/responders.h"
+#include "bench/support/statistics.h"
+
+namespace flushwalk {
+
+// What one responder did during one walk's flushes.
+struct ResponderResult {
+  int cpu = 0;
+  std::uint64_t proven = 0;  // shootdowns, by its gaps
+  std::vector<Ticks> stalls;
+  std::optional<std::uint64_t>
+      tlb_interrupts;   // of its CPU; nullopt where the kernel has no such row
+  ThreadCounts counts;  // of the whole repetition: all walks'
+  std::uint64_t lost_gaps = 0;
+};
+
+// One walk in one repetition.
+struct WalkResult {
+  explicit WalkResult(std::size_t samples) : flush(samples), walk(samples), shootdown(samples) {}
+
+  SampleBuffer<Ticks> flush;
+  SampleBuffer<Ticks> walk;       // of the same flushes
+  SampleBuffer<Ticks> shootdown;  // flush = walk + shootdown
+  FlushReport report;             // of one flush: they are all alike
+  std::uint64_t ranges = 0;
+  std::uint64_t hull_pages = 0;
+  std::uint64_t calls = 0;  // of one flush
+  std::uint64_t stale_slots = 0;
+  std::uint64_t expected = 0;  // shootdowns: flushes x interrupting calls x responders
+  std::uint64_t context_switches = 0;
+  std::uint64_t page_faults = 0;
+  std::optional<std::uint64_t> migrations;  // of the whole repetition
+  std::vector<ResponderResult> responders;
+};
+
+class WalkMeasurement {
+ public:
+  // Builds the load and starts the responders. nullptr, with one line in *error.
+  static std::unique_ptr<WalkMeasurement> prepare(const WalkGroup& group,
+                                                  const MeasuringContext& context,
+                                                  std::string* error);
+
+  // One repetition: a result for each walk of the group, in its order. Empty, with one line in
+  // *error, when a flush failed or stop was set.
+  std::vector<WalkResult> measure(std::string* error);
+
+  std::uint64_t listed_blocks() const { return load_->listed_blocks(); }
+  std::uint64_t dirty_blocks() const { return load_->dirty_blocks(); }
+
+ private:
+  struct Sampling;
+
+  WalkMeasurement(const WalkGroup& group, const MeasuringContext& context);
+  int warm_up();
+  bool take_batch(std::size_t walk, unsigned flushes, Sampling* sampling, std::string* error);
+  bool take_sample(std::size_t walk, Sampling* sampling, std::string* error);
+  void match(const Sampling& sampling, std::vector<WalkResult>* results) const;
+
+  WalkGroup group_;
+  MeasuringContext context_;
+  bool interrupts_;  // the backend does, and there is somebody to be interrupted
+  std::unique_ptr<Load> load_;
+  std::unique_ptr<Responders> responders_;  // null without any
+  FlushPlan plan_;
+  std::vector<std::uint64_t> stale_slots_;  // by walk
+};
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_BENCH_FLUSH_WALK_WALK_MEASUREMENT_H_

@@ -1,0 +1,100 @@
+#include "bench/support/bench_main.h"
+
+#include <benchmark/benchmark.h>
+#include <fmt/core.h>
+
+#include <cstddef>
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include "bench/support/session.h"
+
+namespace flushwalk {
+namespace {
+
+void show(Session& session, std::size_t group, std::size_t which, benchmark::State& state) {
+  const CaseOutcome* const outcome = session.next(group, which);
+  if (outcome == nullptr) {
+    state.SkipWithError(session.error().c_str());
+  }
+  // Also after an error, when it makes no turn: Google Benchmark aborts where one repetition has
+  // not counted its iterations and another has.
+  std::size_t sample = 0;
+  for ([[maybe_unused]] auto _ : state) {
+    state.SetIterationTime(outcome->times_ns[sample++] * 1e-9);
+  }
+  if (outcome == nullptr) {
+    return;
+  }
+  for (const auto& [name, value] : outcome->counters) {
+    state.counters[name] = value;
+  }
+}
+
+// Registers each case; its function shows Google Benchmark the times which the session has
+// measured.
+void register_cases(Session& session) {
+  for (std::size_t group = 0; group < session.groups(); ++group) {
+    for (std::size_t which = 0; which < session.cases(group); ++which) {
+      benchmark::RegisterBenchmark(
+          session.name(group, which).c_str(),
+          [&session, group, which](benchmark::State& state) { show(session, group, which, state); })
+          ->Iterations(session.options().samples)
+          ->Repetitions(static_cast<int>(session.options().repetitions))
+          ->DisplayAggregatesOnly(true)
+          ->UseManualTime()
+          ->Unit(benchmark::kNanosecond);
+    }
+  }
+}
+
+int complain(const BenchProgram& program, const std::string& line) {
+  std::cerr << program.name << ": " << line << '\n';
+  return kBadInputExit;
+}
+
+}  // namespace
+
+int bench_main(int argc, char** argv, const BenchProgram& program) {
+  CLI::App app(program.description);
+  app.footer(
+      "Beside these, all flags of Google Benchmark (--benchmark_filter=REGEX, "
+      "--benchmark_list_tests, ...).\nExample: " +
+      program.example);
+  RunOptions options = program.defaults;
+  program.add_flags(&app);
+  add_run_flags(&app, &options);
+  if (const auto exit = parse_command_line(program.name, &app, &argc, argv, &options)) {
+    return exit->code;
+  }
+  if (const auto exit = program.answer()) {
+    return exit->code;
+  }
+  benchmark::Initialize(&argc, argv);
+  if (argc > 1) {
+    return complain(program, fmt::format("{}: no such flag; see --help", argv[1]));
+  }
+  auto groups = program.make_groups();
+  if (const Problem* const problem = std::get_if<Problem>(&groups)) {
+    return complain(program, problem->line());
+  }
+  auto started = Session::start(options, std::move(std::get<CaseGroups>(groups)),
+                                benchmark::GetBenchmarkFilter());
+  if (const Problem* const problem = std::get_if<Problem>(&started)) {
+    return complain(program, problem->line());
+  }
+  Session& session = *std::get<std::unique_ptr<Session>>(started);
+  if (options.dry_run) {
+    session.print_cases(std::cout);
+    return 0;
+  }
+  register_cases(session);
+  // The session has applied --benchmark_filter, to the names that --dry-run prints. Google
+  // Benchmark's own names have more at their end, and would take another choice.
+  benchmark::RunSpecifiedBenchmarks("all");
+  benchmark::Shutdown();
+  return session.exit_code();
+}
+
+}  // namespace flushwalk

@@ -1,0 +1,89 @@
+// Case groups: what a bench measures, as the session (session.h) sees it.
+//
+// A case is one benchmark: a value for each axis. A group holds the cases that are to be compared
+// and are therefore sampled in turn in the same repetition. The group is a description, cheap to
+// keep by the thousand; its Measurement holds what the cases work on, and only one is in memory at
+// a time.
+#ifndef FLUSHWALK_BENCH_SUPPORT_CASE_GROUP_H_
+#define FLUSHWALK_BENCH_SUPPORT_CASE_GROUP_H_
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/support/bad_input.h"
+#include "bench/support/clock.h"
+#include "bench/support/measurements.h"
+#include "topology/machine.h"
+#include "topology/placement.h"
+
+namespace flushwalk {
+
+// What measuring needs. The calling thread is the initiator, pinned already. Everything outlives
+// the measurement.
+struct MeasuringContext {
+  const Clock& clock;
+  const topology::Machine& machine;
+  const topology::Placement& placement;  // as many responders as the group wants
+  unsigned samples;                      // of each case in a repetition
+  const std::atomic<bool>& stop;         // ends a repetition at the next sample
+};
+
+// One case in one repetition.
+struct CaseOutcome {
+  std::vector<MeasurementRow> rows;
+  // What Google Benchmark shows: as many times as there are samples, and named figures.
+  std::vector<double> times_ns;
+  std::vector<std::pair<std::string, double>> counters;
+};
+
+// Which of `rivals` comes as the i-th in a turn: A B, B A, A B, ... so that a drift of the machine
+// meets all alike.
+constexpr std::size_t rival_in_turn(unsigned turn, std::size_t i, std::size_t rivals) {
+  return turn % 2 == 0 ? i : rivals - 1 - i;
+}
+
+class Measurement {
+ public:
+  Measurement() = default;
+  Measurement(const Measurement&) = delete;
+  Measurement& operator=(const Measurement&) = delete;
+  virtual ~Measurement() = default;
+
+  // The next repetition of all the group's cases, in their order. Empty, with one line in *error,
+  // when one could not be measured or stop was set.
+  virtual std::vector<CaseOutcome> measure(unsigned repetition, std::string* error) = 0;
+};
+
+class CaseGroup {
+ public:
+  CaseGroup() = default;
+  CaseGroup(const CaseGroup&) = delete;
+  CaseGroup& operator=(const CaseGroup&) = delete;
+  virtual ~CaseGroup() = default;
+
+  // The cases' names, every axis in them as /name:value.
+  virtual std::vector<std::string> case_names() const = 0;
+  // Leaves the i-th case out.
+  virtual void drop_case(std::size_t i) = 0;
+
+  // Threads with a CPU of their own that it wants beside the initiator.
+  virtual unsigned responders() const = 0;
+  // Why it cannot be measured here, as far as that can be told without trying; it is asked once for
+  // each group.
+  virtual std::optional<Problem> why_impossible() const { return std::nullopt; }
+
+  // Builds what the cases work on. nullptr, with one line in *error.
+  virtual std::unique_ptr<Measurement> prepare(const MeasuringContext& context,
+                                               std::string* error) const = 0;
+};
+
+using CaseGroups = std::vector<std::unique_ptr<CaseGroup>>;
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_BENCH_SUPPORT_CASE_GROUP_H_

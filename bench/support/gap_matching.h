@@ -1,0 +1,37 @@
+// Gap matching: which flush interrupted which responder. Pure functions of recorded times.
+//
+// A responder's gap belongs to the flush during whose shootdown it begins: the interrupt arrives
+// while the initiator is in its system call. A gap that began before (the responder was preempted,
+// or its virtual CPU was not running) proves nothing: the kernel may have skipped that CPU.
+#ifndef FLUSHWALK_BENCH_SUPPORT_GAP_MATCHING_H_
+#define FLUSHWALK_BENCH_SUPPORT_GAP_MATCHING_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bench/support/clock.h"
+#include "bench/support/responders.h"
+
+namespace flushwalk {
+
+// The shootdown of one flush, as the initiator saw it.
+struct ShootdownWindow {
+  Ticks begin;
+  Ticks end;
+  std::uint64_t calls;  // that should have interrupted the responder, each once
+};
+
+struct GapMatches {
+  std::uint64_t proven = 0;   // shootdowns: at most `calls` of each window
+  std::vector<Ticks> stalls;  // the longest gap of each window that has one
+};
+
+// Both ascending in time; windows do not overlap. slack: how far the two CPUs' clocks may be apart,
+// ticks.
+GapMatches match_gaps(std::span<const ShootdownWindow> windows, std::span<const Gap> gaps,
+                      Ticks slack);
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_BENCH_SUPPORT_GAP_MATCHING_H_

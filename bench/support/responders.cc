@@ -1,0 +1,134 @@
+#include "bench/support/responders.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "allocator/spin_lock.h"
+
+namespace flushwalk {
+namespace {
+
+constexpr double kShortestGapNs = 300;
+constexpr Ticks kTurnsPerGap = 8;
+
+// Waits for another CPU's thread; yields in case both share one after all.
+template <class Done>
+void wait_until(Done&& done) {
+  constexpr unsigned kSpinsBeforeYield = 10'000;
+  for (unsigned spins = 0; !done(); ++spins) {
+    if (spins < kSpinsBeforeYield) {
+      cpu_relax();
+    } else {
+      sched_yield();
+    }
+  }
+}
+
+}  // namespace
+
+Responders::Responders(const Clock& clock, std::vector<Address> pages)
+    : clock_(clock), pages_(std::move(pages)) {}
+
+std::unique_ptr<Responders> Responders::start(const topology::Machine& machine,
+                                              const std::vector<int>& cpus, const Clock& clock,
+                                              std::vector<Address> pages, std::size_t gap_capacity,
+                                              std::string* error) {
+  std::unique_ptr<Responders> responders(new Responders(clock, std::move(pages)));
+  for (const int cpu : cpus) {
+    responders->responders_.push_back(std::make_unique<Responder>(gap_capacity));
+    Responder& responder = *responders->responders_.back();
+    responder.cpu = cpu;
+    Responders* const self = responders.get();
+    auto thread = topology::PinnedThread::start(
+        machine, cpu, [self, &responder](const std::stop_token&) { self->serve(responder); });
+    if (!thread.ok()) {
+      *error = thread.error();
+      return nullptr;
+    }
+    responders->threads_.push_back(std::move(thread).value());
+  }
+  return responders;
+}
+
+Responders::~Responders() {
+  phase_.store(kStopping, std::memory_order_release);
+  phase_.notify_all();
+}
+
+void Responders::run() {
+  phase_.store(kRunning, std::memory_order_release);
+  phase_.notify_all();
+  wait_until([&] { return running_.load(std::memory_order_acquire) == responders_.size(); });
+}
+
+void Responders::pause() {
+  phase_.store(kPaused, std::memory_order_release);
+  wait_until([&] { return running_.load(std::memory_order_acquire) == 0; });
+}
+
+void Responders::serve(Responder& responder) {
+  for (;;) {
+    phase_.wait(kPaused, std::memory_order_acquire);
+    const int phase = phase_.load(std::memory_order_acquire);
+    if (phase == kStopping) {
+      return;
+    }
+    if (phase == kPaused) {
+      continue;
+    }
+    if (responder.threshold == 0) {
+      responder.threshold = calibrate();
+    }
+    responder.gaps.clear();
+    const ThreadCounts before = thread_counts_before();
+    loop(responder);
+    responder.counts = thread_counts_after() - before;
+    running_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+// Reads page after page, and the clock after each, as long as proceed(ticks) says so.
+template <class Proceed>
+void Responders::read_pages(Proceed&& proceed) {
+  std::size_t next = 0;
+  do {
+    if (!pages_.empty()) {
+      static_cast<void>(*reinterpret_cast<const volatile std::uint8_t*>(pages_[next]));
+      next = next + 1 == pages_.size() ? 0 : next + 1;
+    }
+  } while (proceed(clock_.now()));
+}
+
+void Responders::loop(Responder& responder) {
+  // Once round, before anybody is told: the pages are present and in the TLB.
+  std::size_t turns = 0;
+  read_pages([&](Ticks) { return ++turns < pages_.size(); });
+  running_.fetch_add(1, std::memory_order_release);
+  Ticks previous = clock_.now();
+  read_pages([&](Ticks now) {
+    if (now - previous > responder.threshold) {
+      responder.gaps.push({previous, now});
+    }
+    previous = now;
+    return phase_.load(std::memory_order_relaxed) == kRunning;
+  });
+}
+
+// A gap must be longer than what a turn of the loop takes by itself.
+Ticks Responders::calibrate() {
+  std::array<Ticks, 4096> turns{};
+  std::size_t taken = 0;
+  Ticks previous = clock_.now();
+  read_pages([&](Ticks now) {
+    turns[taken] = now - previous;
+    previous = now;
+    return ++taken < turns.size();
+  });
+  std::nth_element(turns.begin(), turns.begin() + turns.size() / 2, turns.end());
+  return std::max(clock_.ns_to_ticks(kShortestGapNs), kTurnsPerGap * turns[turns.size() / 2]);
+}
+
+}  // namespace flushwalk

@@ -1,0 +1,95 @@
+// Responders: threads of this process on other CPUs, which a shootdown interrupts, and which
+// notice.
+//
+// Each is pinned to its CPU and, while it runs, does one thing: read one of its pages (so that
+// their translations are in its TLB, and this process's page tables are loaded on its CPU), then
+// the clock. Two readings further apart than a threshold are a gap: something else ran there. Gaps
+// are kept with their time, and matched with the flushes afterwards: a gap that begins while a
+// flush is in its system call is that flush's interruption. The loop makes no system call and takes
+// no lock; recording is a store to memory touched before.
+//
+// The initiator's thread makes all calls. Between run() and pause() the responders own the gap
+// buffers; after pause() the caller reads them. running_ carries both hand-overs: its release
+// increments and decrements pair with the acquire loads in run() and pause(), and phase_ the other
+// way.
+#ifndef FLUSHWALK_BENCH_SUPPORT_RESPONDERS_H_
+#define FLUSHWALK_BENCH_SUPPORT_RESPONDERS_H_
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "allocator/geometry.h"
+#include "bench/support/clock.h"
+#include "bench/support/kernel_tables.h"
+#include "bench/support/statistics.h"
+#include "topology/pinned_thread.h"
+
+namespace flushwalk {
+
+struct Gap {
+  Ticks begin;  // the last reading before
+  Ticks end;    // the first one after
+};
+
+class Responders {
+ public:
+  // One thread for each CPU, asleep. pages: what they read; each must stay readable; may be empty.
+  // gap_capacity: gaps kept of one run, by each. nullptr, with one line in *error, when a thread
+  // cannot be pinned.
+  static std::unique_ptr<Responders> start(const topology::Machine& machine,
+                                           const std::vector<int>& cpus, const Clock& clock,
+                                           std::vector<Address> pages, std::size_t gap_capacity,
+                                           std::string* error);
+  ~Responders();
+  Responders(const Responders&) = delete;
+  Responders& operator=(const Responders&) = delete;
+
+  // Returns when all of them are in their loops, with their pages read.
+  void run();
+  // Returns when all of them have left their loops.
+  void pause();
+
+  std::size_t size() const { return responders_.size(); }
+  int cpu(std::size_t i) const { return responders_[i]->cpu; }
+  // Of the last run, ascending in time. Gaps that did not fit are counted only.
+  std::span<const Gap> gaps(std::size_t i) const { return responders_[i]->gaps.values(); }
+  std::size_t lost_gaps(std::size_t i) const { return responders_[i]->gaps.refused(); }
+  // What the kernel counted for the thread from begin to end of its last run.
+  const ThreadCounts& counts(std::size_t i) const { return responders_[i]->counts; }
+  // Shorter gaps are not recorded: 300 ns, or 8 turns of the loop where that is more.
+  Ticks threshold(std::size_t i) const { return responders_[i]->threshold; }
+
+ private:
+  enum Phase : int { kPaused, kRunning, kStopping };
+
+  struct Responder {
+    explicit Responder(std::size_t gap_capacity) : gaps(gap_capacity) {}
+
+    int cpu = 0;
+    Ticks threshold = 0;
+    SampleBuffer<Gap> gaps;
+    ThreadCounts counts;
+  };
+
+  Responders(const Clock& clock, std::vector<Address> pages);
+  void serve(Responder& responder);
+  void loop(Responder& responder);
+  Ticks calibrate();
+  template <class Proceed>
+  void read_pages(Proceed&& proceed);
+
+  Clock clock_;
+  const std::vector<Address> pages_;
+  std::atomic<int> phase_{kPaused};
+  std::atomic<std::size_t> running_{0};
+  std::vector<std::unique_ptr<Responder>> responders_;
+  std::vector<topology::PinnedThread> threads_;  // last: joined before what they use goes
+};
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_BENCH_SUPPORT_RESPONDERS_H_

@@ -1,0 +1,267 @@
+#include "bench/support/session.h"
+
+#include <fmt/core.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "bench/support/case_filter.h"
+#include "bench/support/machine_description.h"
+#include "bench/support/measurements.h"
+#include "topology/cpu_list.h"
+#include "topology/pinned_thread.h"
+
+namespace flushwalk {
+namespace {
+
+constexpr int kFailedExit = 1;
+constexpr int kInterruptedExit = 128 + SIGINT;
+
+std::atomic<bool> stop_requested{false};
+
+extern "C" void request_stop(int /*signal*/) {
+  stop_requested.store(true, std::memory_order_relaxed);
+}
+
+// The first Ctrl-C ends the run after the current sample, a second one at once.
+void install_stop_handler() {
+  struct sigaction action {};
+  action.sa_handler = request_stop;
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+TopologyFacts topology_facts(const topology::Machine& machine) {
+  TopologyFacts facts;
+  facts.packages = static_cast<unsigned>(machine.packages());
+  facts.numa_nodes = static_cast<unsigned>(machine.numa_nodes());
+  facts.cores = static_cast<unsigned>(machine.cores());
+  facts.pus = static_cast<unsigned>(machine.pus().size());
+  facts.usable_cpus = topology::format_cpu_list(machine.usable_cpus());
+  facts.this_system = machine.is_this_system();
+  facts.hwloc_version = machine.hwloc_version();
+  facts.summary = machine.summary();
+  return facts;
+}
+
+}  // namespace
+
+Session::Session(const RunOptions& options, topology::Machine machine)
+    : options_(options), machine_(std::move(machine)) {}
+
+std::variant<std::unique_ptr<Session>, Problem> Session::start(const RunOptions& options,
+                                                               CaseGroups groups,
+                                                               const std::string& filter) {
+  auto machine = topology::Machine::discover();
+  if (!machine.ok()) {
+    return Problem{"topology", machine.error()};
+  }
+  std::unique_ptr<Session> session(new Session(options, std::move(machine).value()));
+  if (auto problem = session->choose_cases(std::move(groups), filter)) {
+    return *problem;
+  }
+  if (auto problem = session->choose_cpus()) {
+    return *problem;
+  }
+  if (options.dry_run || options.lists_tests) {
+    return session;
+  }
+  session->clock_ = make_clock();
+  if (auto problem = session->open_files()) {
+    return *problem;
+  }
+  const auto pinned = topology::pin_this_thread(session->machine_, session->most_.initiator);
+  if (!pinned.ok()) {
+    return Problem{"--cpus", pinned.error()};
+  }
+  install_stop_handler();
+  return session;
+}
+
+std::optional<Problem> Session::choose_cases(CaseGroups groups, const std::string& filter_text) {
+  const CaseFilter filter(filter_text);
+  if (const std::string problem = filter.problem(); !problem.empty()) {
+    return Problem{"--benchmark_filter", fmt::format("`{}`: {}", filter_text, problem)};
+  }
+  for (std::unique_ptr<CaseGroup>& group : groups) {
+    std::vector<std::string> names = group->case_names();
+    for (std::size_t i = names.size(); i-- > 0;) {
+      if (!filter.selects(names[i])) {
+        group->drop_case(i);
+        names.erase(names.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    }
+    if (names.empty()) {
+      continue;
+    }
+    if (auto problem = group->why_impossible()) {
+      return problem;
+    }
+    std::vector<CaseState> states(names.size());
+    groups_.push_back({std::move(group), std::move(names), std::move(states)});
+  }
+  if (groups_.empty()) {
+    return Problem{"--benchmark_filter", fmt::format("{} matches no case", filter_text)};
+  }
+  return std::nullopt;
+}
+
+std::optional<Problem> Session::choose_cpus() {
+  unsigned most = 0;
+  for (const Group& group : groups_) {
+    most = std::max(most, group.cases->responders());
+  }
+  const int responders = static_cast<int>(most);
+  auto chosen = options_.cpus.empty()
+                    ? topology::choose_compact(machine_, responders)
+                    : topology::choose_listed(machine_, options_.cpus, responders);
+  if (!chosen.ok()) {
+    return Problem{options_.cpus.empty() ? "--responders" : "--cpus", chosen.error()};
+  }
+  most_ = std::move(chosen).value();
+  return std::nullopt;
+}
+
+std::optional<Problem> Session::open_files() {
+  if (options_.out.empty()) {
+    return std::nullopt;
+  }
+  if (mkdir(options_.out.c_str(), 0777) != 0 && errno != EEXIST) {
+    return Problem{"--out", fmt::format("{}: {}", options_.out, std::strerror(errno))};
+  }
+  auto opened = CsvWriter::open(options_.out + "/measurements.csv", measurement_header());
+  if (Problem* const problem = std::get_if<Problem>(&opened)) {
+    return Problem{"--out", problem->line()};
+  }
+  measurements_ = std::move(std::get<CsvWriter>(opened));
+  // A folder that several runs add to keeps the description of the first.
+  const std::string path = options_.out + "/machine.json";
+  struct stat existing {};
+  if (stat(path.c_str(), &existing) == 0) {
+    return std::nullopt;
+  }
+  MachineInputs inputs;
+  inputs.command_line = options_.command_line;
+  inputs.created = std::time(nullptr);
+  inputs.topology = topology_facts(machine_);
+  inputs.clock = clock_->description();
+  const auto problem = write_file_atomically(path, machine_json_text(describe_machine(inputs)));
+  return problem ? std::optional(Problem{"--out", problem->line()}) : std::nullopt;
+}
+
+void Session::print_cases(std::ostream& out) const {
+  for (const Group& group : groups_) {
+    for (const std::string& name : group.names) {
+      out << name << '\n';
+    }
+  }
+}
+
+bool Session::fail(std::string reason) {
+  error_ = std::move(reason);
+  failed_ = true;
+  return false;
+}
+
+const CaseOutcome* Session::next(std::size_t group, std::size_t which) {
+  CaseState& state = groups_[group].states[which];
+  if (state.shown == state.measured.size() && !measure(group)) {
+    return nullptr;
+  }
+  return &state.measured[state.shown++];
+}
+
+bool Session::prepare(std::size_t group) {
+  if (current_group_ == group) {
+    return true;
+  }
+  current_.reset();
+  current_group_.reset();
+  current_placement_ = most_;
+  current_placement_.responders.resize(groups_[group].cases->responders());
+  std::string error;
+  current_ = groups_[group].cases->prepare(
+      {*clock_, machine_, current_placement_, options_.samples, stop_requested}, &error);
+  if (current_ == nullptr) {
+    return fail(error);
+  }
+  current_group_ = group;
+  return true;
+}
+
+// One more repetition of all the group's cases.
+bool Session::measure(std::size_t which) {
+  if (stop_requested.load(std::memory_order_relaxed)) {
+    return fail("interrupted");
+  }
+  if (!prepare(which)) {
+    return false;
+  }
+  Group& group = groups_[which];
+  std::string error;
+  std::vector<CaseOutcome> outcomes =
+      current_->measure(static_cast<unsigned>(group.states.front().measured.size()), &error);
+  if (outcomes.empty()) {
+    return fail(error);
+  }
+  if (!keep(&group, std::move(outcomes))) {
+    return false;
+  }
+  report_progress(group);
+  return true;
+}
+
+// Writes the rows, and keeps the rest until Google Benchmark asks for it.
+bool Session::keep(Group* group, std::vector<CaseOutcome> outcomes) {
+  for (std::size_t which = 0; which < outcomes.size(); ++which) {
+    CaseOutcome& outcome = outcomes[which];
+    for (const MeasurementRow& row : outcome.rows) {
+      if (!measurements_) {
+        break;
+      }
+      if (const auto problem = measurements_->write_row(measurement_cells(row))) {
+        return fail(problem->line());
+      }
+    }
+    outcome.rows.clear();
+    group->states[which].measured.push_back(std::move(outcome));
+    ++done_;
+  }
+  return true;
+}
+
+void Session::report_progress(const Group& group) const {
+  if (!options_.progress) {
+    return;
+  }
+  std::uint64_t cases = 0;
+  for (const Group& each : groups_) {
+    cases += each.names.size();
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started_;
+  nlohmann::ordered_json line;
+  line["case"] = group.names.back();
+  line["done"] = done_;
+  line["total"] = cases * options_.repetitions;
+  line["seconds"] = seconds.count();
+  std::cerr << line.dump() + "\n";
+}
+
+int Session::exit_code() const {
+  if (stop_requested.load(std::memory_order_relaxed)) {
+    return kInterruptedExit;
+  }
+  return failed_ ? kFailedExit : 0;
+}
+
+}  // namespace flushwalk
