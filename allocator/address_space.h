@@ -68,11 +68,11 @@ class AddressSpace {
   const std::uint64_t lazy_max_pages_;
   std::atomic<std::uint64_t> lazy_pages_{0};
 
-  mutable SpinLock free_lock_;
+  mutable SpinLockOf<LockKind::address_space> free_lock_;
   AreaTree free_;
-  mutable SpinLock busy_lock_;
+  mutable SpinLockOf<LockKind::address_space> busy_lock_;
   AreaTree busy_;
-  SpinLock lazy_lock_;
+  SpinLockOf<LockKind::address_space> lazy_lock_;
   AreaTree lazy_;
 };
 

@@ -138,7 +138,7 @@ class alignas(64) Block : public RcuListNode {
   }
 
   // The base, RcuListNode, links the free list of `queue`; its writers hold that queue's lock.
-  SpinLock lock;        // guards state
+  SpinLockOf<LockKind::block> lock;  // guards state
   std::uint32_t queue;  // whose free list the block is on while it has never-used slots; constant
   BlockState state;
   Address va_start;  // constant

@@ -16,7 +16,7 @@ namespace flushwalk {
 struct alignas(64) VmapBlockQueue {
   VmapBlockQueue(SlabPool& nodes, rcu::RetireList& retired) : blocks(nodes, retired) {}
 
-  SpinLock lock;
+  SpinLockOf<LockKind::queue> lock;
   RcuList free;
   alignas(64) XArray blocks;
 };

@@ -88,7 +88,7 @@ class RetireList {
  private:
   static std::size_t free_all(RetireNode* node);
 
-  mutable SpinLock lock_;
+  mutable SpinLockOf<LockKind::memory> lock_;
   RetireNode* head_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -40,7 +40,7 @@ class SlabPool {
   bool grow();
 
   const std::size_t object_bytes_;
-  mutable SpinLock lock_;
+  mutable SpinLockOf<LockKind::memory> lock_;
   FreeObject* free_ = nullptr;
   std::byte* fresh_ = nullptr;  // the part of the newest slab that was never handed out
   std::byte* fresh_end_ = nullptr;

@@ -11,8 +11,11 @@
 
 #include <sched.h>
 
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace flushwalk {
 
@@ -24,19 +27,55 @@ inline void cpu_relax() {
 #endif
 }
 
+// What a lock guards, for those who ask where a thread has waited.
+enum class LockKind : std::uint8_t { block, queue, xarray, memory, address_space, other };
+inline constexpr std::size_t kLockKinds = 6;
+
+// "block", "queue", ...
+std::string_view name_of(LockKind kind);
+
+// How often and how long a thread found locks taken. A thread that wants to know sets `now`, a
+// clock that needs no lock; only a waiter looks here, so an uncontended lock costs the same.
+struct LockWaits {
+  struct Waits {
+    std::uint64_t count = 0;
+    std::uint64_t ticks = 0;  // of `now`
+  };
+
+  std::uint64_t (*now)() = nullptr;
+  std::array<Waits, kLockKinds> of{};
+
+  Waits& operator[](LockKind kind) { return of[static_cast<std::size_t>(kind)]; }
+};
+inline thread_local constinit LockWaits lock_waits{};
+
 // Meets BasicLockable: use with std::lock_guard.
-class SpinLock {
+template <LockKind kind>
+class SpinLockOf {
  public:
   void lock() {
-    while (held_.exchange(1, std::memory_order_acquire) != 0) [[unlikely]] {
-        wait();
-      }
+    if (held_.exchange(1, std::memory_order_acquire) != 0) [[unlikely]] {
+      lock_after_waiting();
+    }
   }
   void unlock() { held_.store(0, std::memory_order_release); }
   bool is_locked() const { return held_.load(std::memory_order_relaxed) != 0; }
 
  private:
-  [[gnu::noinline]] void wait() const {
+  [[gnu::noinline]] void lock_after_waiting() {
+    const auto now = lock_waits.now;
+    const std::uint64_t begin = now == nullptr ? 0 : now();
+    do {
+      wait();
+    } while (held_.exchange(1, std::memory_order_acquire) != 0);
+    if (now != nullptr) {
+      LockWaits::Waits& waits = lock_waits[kind];
+      ++waits.count;
+      waits.ticks += now() - begin;
+    }
+  }
+
+  void wait() const {
     constexpr unsigned kSpinsBeforeYield = 1000;
     unsigned spins = 0;
     while (held_.load(std::memory_order_relaxed) != 0) {
@@ -50,6 +89,8 @@ class SpinLock {
 
   std::atomic<std::uint32_t> held_{0};
 };
+
+using SpinLock = SpinLockOf<LockKind::other>;
 
 }  // namespace flushwalk
 

@@ -191,27 +191,5 @@ TEST(RetireList, WaitsForAReaderAndNotForOneOffline) {
   sleeper.join();
 }
 
-TEST(SpinLock, ExcludesOthers) {
-  constexpr int kThreads = 4;
-  constexpr int kRounds = 20000;
-  SpinLock lock;
-  int counter = 0;
-  std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i) {
-    threads.emplace_back([&] {
-      for (int round = 0; round < kRounds; ++round) {
-        lock.lock();
-        ++counter;
-        lock.unlock();
-      }
-    });
-  }
-  for (std::thread& thread : threads) {
-    thread.join();
-  }
-  EXPECT_EQ(counter, kThreads * kRounds);
-  EXPECT_FALSE(lock.is_locked());
-}
-
 }  // namespace
 }  // namespace flushwalk

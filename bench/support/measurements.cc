@@ -40,6 +40,12 @@ constexpr MeasurementColumn column(std::string_view name) {
   return typed<T>(name, [](const MeasurementRow& row) { return to_cell(row.*kMember); });
 }
 
+// A word that a bench without the axis leaves empty.
+template <auto kMember>
+constexpr MeasurementColumn axis(std::string_view name) {
+  return {name, "text", true, [](const MeasurementRow& row) { return row.*kMember; }};
+}
+
 // Three decimals: a picosecond is far below the tick of any clock used.
 template <auto kMember>
 constexpr MeasurementColumn statistic(std::string_view name) {
@@ -71,29 +77,46 @@ constexpr std::array kColumns = {
     MeasurementColumn{
         "samples", "integer", false,
         [](const Row& row) { return to_cell(row.statistics ? row.statistics->samples : 0U); }},
-    column<&Row::walk>("walk"),
-    column<&Row::check>("check"),
-    column<&Row::gather>("gather"),
-    column<&Row::shootdown>("shootdown"),
+    axis<&Row::revision>("revision"),
+    axis<&Row::workload>("workload"),
+    axis<&Row::walk>("walk"),
+    axis<&Row::check>("check"),
+    axis<&Row::gather>("gather"),
+    axis<&Row::shootdown>("shootdown"),
     column<&Row::blocks>("blocks"),
     column<&Row::full_percent>("full_percent"),
     column<&Row::dirty_percent>("dirty_percent"),
     column<&Row::dirty_slots>("dirty_slots"),
     column<&Row::queues>("queues"),
+    column<&Row::threads>("threads"),
+    column<&Row::pages>("pages"),
+    axis<&Row::freeing>("freeing"),
+    axis<&Row::flusher>("flusher"),
+    axis<&Row::container>("container"),
+    axis<&Row::operation>("operation"),
+    axis<&Row::keys>("keys"),
+    column<&Row::entries>("entries"),
     column<&Row::responders>("responders"),
-    column<&Row::placement>("placement"),
+    axis<&Row::placement>("placement"),
     column<&Row::initiator_cpu>("initiator_cpu"),
     column<&Row::responder_cpus>("responder_cpus"),
     column<&Row::block_slots>("block_slots"),
+    column<&Row::operations>("operations"),
     column<&Row::visited_blocks>("visited_blocks"),
     column<&Row::listed_blocks>("listed_blocks"),
     column<&Row::block_locks>("block_locks"),
     column<&Row::dirty_blocks>("dirty_blocks"),
     column<&Row::dirty_blocks_total>("dirty_blocks_total"),
+    column<&Row::purged_blocks>("purged_blocks"),
+    column<&Row::created_blocks>("created_blocks"),
+    column<&Row::failed_allocs>("failed_allocs"),
     column<&Row::stale_slots>("stale_slots"),
+    column<&Row::flushes>("flushes"),
+    column<&Row::flushed_pages>("flushed_pages"),
     column<&Row::flush_ranges>("flush_ranges"),
     column<&Row::hull_pages>("hull_pages"),
     column<&Row::shootdown_calls>("shootdown_calls"),
+    column<&Row::lock_waits>("lock_waits"),
     column<&Row::shootdowns_expected>("shootdowns_expected"),
     column<&Row::shootdowns_proven>("shootdowns_proven"),
     column<&Row::tlb_interrupts>("tlb_interrupts"),

@@ -32,30 +32,49 @@ struct MeasurementRow {
   std::string unit = "ns";
   std::optional<Summary> statistics;  // in `unit`; nullopt: no samples
 
+  // Axes. Empty where the bench has no such axis.
+  std::string revision;
+  std::string workload;
   std::string walk;
   std::string check;
   std::string gather;
   std::string shootdown;
-  std::uint64_t blocks = 0;
-  unsigned full_percent = 0;
-  unsigned dirty_percent = 0;
-  unsigned dirty_slots = 0;
-  unsigned queues = 0;
-  unsigned responders = 0;
+  std::optional<std::uint64_t> blocks;
+  std::optional<std::uint64_t> full_percent;
+  std::optional<std::uint64_t> dirty_percent;
+  std::optional<std::uint64_t> dirty_slots;
+  std::optional<std::uint64_t> queues;
+  std::optional<std::uint64_t> threads;
+  std::optional<std::uint64_t> pages;
+  std::string freeing;
+  std::string flusher;
+  std::string container;
+  std::string operation;
+  std::string keys;
+  std::optional<std::uint64_t> entries;
+  std::optional<std::uint64_t> responders;
   std::string placement;
   unsigned initiator_cpu = 0;
   std::vector<unsigned> responder_cpus;
-  unsigned block_slots = 0;
+  std::optional<std::uint64_t> block_slots;
 
-  std::uint64_t visited_blocks = 0;
-  std::uint64_t listed_blocks = 0;
-  std::uint64_t block_locks = 0;
-  std::uint64_t dirty_blocks = 0;
-  std::uint64_t dirty_blocks_total = 0;
-  std::uint64_t stale_slots = 0;
-  std::uint64_t flush_ranges = 0;
-  std::uint64_t hull_pages = 0;
-  std::uint64_t shootdown_calls = 0;
+  // Outcomes. Empty where the bench does not count such a thing.
+  std::optional<std::uint64_t> operations;
+  std::optional<std::uint64_t> visited_blocks;
+  std::optional<std::uint64_t> listed_blocks;
+  std::optional<std::uint64_t> block_locks;
+  std::optional<std::uint64_t> dirty_blocks;
+  std::optional<std::uint64_t> dirty_blocks_total;
+  std::optional<std::uint64_t> purged_blocks;
+  std::optional<std::uint64_t> created_blocks;
+  std::optional<std::uint64_t> failed_allocs;
+  std::optional<std::uint64_t> stale_slots;
+  std::optional<std::uint64_t> flushes;
+  std::optional<std::uint64_t> flushed_pages;
+  std::optional<std::uint64_t> flush_ranges;
+  std::optional<std::uint64_t> hull_pages;
+  std::optional<std::uint64_t> shootdown_calls;
+  std::optional<std::uint64_t> lock_waits;
 
   std::uint64_t shootdowns_expected = 0;
   std::uint64_t shootdowns_proven = 0;

@@ -34,24 +34,41 @@ AXES = (
 )
 STATISTICS = ("min", "p10", "p50", "p90", "p99", "p999", "max", "mean")
 OUTCOMES = (
-    "visited_blocks", "listed_blocks", "block_locks", "dirty_blocks", "dirty_blocks_total",
-    "stale_slots", "flush_ranges", "hull_pages", "shootdown_calls",
+    "operations", "visited_blocks", "listed_blocks", "block_locks", "dirty_blocks",
+    "dirty_blocks_total", "purged_blocks", "created_blocks", "failed_allocs", "stale_slots",
+    "flushes", "flushed_pages", "flush_ranges", "hull_pages", "shootdown_calls", "lock_waits",
 )
 PROOF = ("shootdowns_expected", "shootdowns_proven", "tlb_interrupts", "context_switches",
          "migrations", "page_faults")
+UNITS = ("ns", "operations/s", "bytes")
 
 COLUMNS = (
     "schema_version", "bench", "case", "repetition", "role", "cpu", "metric", "unit",
-    *STATISTICS, "samples", "walk", "check", "gather", "shootdown", "blocks", "full_percent",
-    "dirty_percent", "dirty_slots", "queues", "responders", "placement", "initiator_cpu",
-    "responder_cpus", "block_slots", *OUTCOMES, *PROOF, "valid", "invalid_reason",
+    *STATISTICS, "samples", "revision", "workload", "walk", "check", "gather", "shootdown",
+    "blocks", "full_percent", "dirty_percent", "dirty_slots", "queues", "threads", "pages",
+    "freeing", "flusher", "container", "operation", "keys", "entries", "responders", "placement",
+    "initiator_cpu", "responder_cpus", "block_slots", *OUTCOMES, *PROOF, "valid",
+    "invalid_reason",
 )
 _WORDS = frozenset({
-    "bench", "case", "role", "metric", "unit", "walk", "check", "gather", "shootdown",
-    "placement", "responder_cpus", "valid", "invalid_reason",
+    "bench", "case", "role", "metric", "unit", "revision", "workload", "walk", "check", "gather",
+    "shootdown", "freeing", "flusher", "container", "operation", "keys", "placement",
+    "responder_cpus", "valid", "invalid_reason",
 })
-_MAY_BE_EMPTY = frozenset({*STATISTICS, *OUTCOMES, *PROOF, "cpu", "initiator_cpu"})
+# Columns that came later: a file without them reads as if their cells were empty.
+_ADDED = frozenset({
+    "revision", "workload", "threads", "pages", "freeing", "flusher", "container", "operation",
+    "keys", "entries", "operations", "purged_blocks", "created_blocks", "failed_allocs",
+    "flushes", "flushed_pages", "lock_waits",
+})
+_NEVER_EMPTY = frozenset({"schema_version", "repetition", "samples", "shootdowns_expected",
+                          "shootdowns_proven"})
 NUMBERS = tuple(name for name in COLUMNS if name not in _WORDS)
+# The axes that each row of a bench has.
+_AXES_OF = {
+    "flush_walk_bench": frozenset({"blocks", "full_percent", "dirty_percent", "dirty_slots",
+                                   "queues", "responders", "block_slots"}),
+}
 
 
 class ReportError(Exception):
@@ -188,6 +205,8 @@ def _read_measurements(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     if not records:
         raise ReportError(f"{path}: no rows" + (f" that can be read: {notes[-1]}" if bad else ""))
     table = pd.DataFrame(records, columns=header)
+    for name in sorted(_ADDED.difference(header)):
+        table[name] = ""
     for name in NUMBERS:
         values = [float(text) if text else math.nan for text in table[name]]
         whole = all(value.is_integer() for value in values)
@@ -205,7 +224,7 @@ def _records(path: Path, text: str) -> tuple[list[str], list[list[str]], list[tu
     header = next(reader, None)
     if not header:
         raise ReportError(f"{path}: no rows, not even a header")
-    missing = [name for name in COLUMNS if name not in header]
+    missing = [name for name in COLUMNS if name not in header and name not in _ADDED]
     if missing:
         shown = ", ".join(missing[:4]) + (", ..." if len(missing) > 4 else "")
         raise ReportError(f"{path}: columns are missing: {shown}")
@@ -235,11 +254,12 @@ def _fault(record: Mapping[str, str]) -> str | None:
     """What makes a record unreadable, or None."""
     if record["valid"] not in ("true", "false"):
         return f"valid is {record['valid'] or 'empty'}, not true or false"
-    if record["unit"] != "ns":
-        return f"unit is {record['unit'] or 'empty'}, not ns"
+    if record["unit"] not in UNITS:
+        return f"unit is {record['unit'] or 'empty'}, not one of {', '.join(UNITS)}"
+    wanted = _NEVER_EMPTY | _AXES_OF.get(record["bench"], frozenset())
     for name in NUMBERS:
-        text = record[name]
-        if text == "" and name in _MAY_BE_EMPTY:
+        text = record.get(name, "")
+        if text == "" and name not in wanted:
             continue
         if not _is_number(text):
             return f"{name} is {text or 'empty'}, not a number"

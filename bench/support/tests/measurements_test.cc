@@ -69,6 +69,8 @@ MeasurementRow distinct_row() {
   row.metric = "flush_time";
   row.unit = "us";
   row.statistics = Summary{.5, 10, 50.25, 90, 99, 999, 1000.0625, 60, 12345};
+  row.revision = "p3";
+  row.workload = "churn";
   row.walk = "xarray";
   row.check = "locked";
   row.gather = "hull";
@@ -78,20 +80,35 @@ MeasurementRow distinct_row() {
   row.dirty_percent = 11;
   row.dirty_slots = 3;
   row.queues = 4;
+  row.threads = 12;
+  row.pages = 13;
+  row.freeing = "other_cpu";
+  row.flusher = "unmap_aliases";
+  row.container = "judy";
+  row.operation = "load";
+  row.keys = "random";
+  row.entries = 14;
   row.responders = 5;
   row.placement = "compact";
   row.initiator_cpu = 6;
   row.responder_cpus = {7, 9, 8};
   row.block_slots = 1024;
+  row.operations = 100;
   row.visited_blocks = 101;
   row.listed_blocks = 102;
   row.block_locks = 103;
   row.dirty_blocks = 104;
   row.dirty_blocks_total = 105;
+  row.purged_blocks = 116;
+  row.created_blocks = 117;
+  row.failed_allocs = 118;
   row.stale_slots = 106;
+  row.flushes = 119;
+  row.flushed_pages = 120;
   row.flush_ranges = 107;
   row.hull_pages = 18446744073709551615U;
   row.shootdown_calls = 109;
+  row.lock_waits = 121;
   row.shootdowns_expected = 110;
   row.shootdowns_proven = 111;
   row.tlb_interrupts = 112;
@@ -144,6 +161,8 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"max", "1000.062"},
       {"mean", "60.000"},
       {"samples", "12345"},
+      {"revision", "p3"},
+      {"workload", "churn"},
       {"walk", "xarray"},
       {"check", "locked"},
       {"gather", "hull"},
@@ -153,20 +172,35 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"dirty_percent", "11"},
       {"dirty_slots", "3"},
       {"queues", "4"},
+      {"threads", "12"},
+      {"pages", "13"},
+      {"freeing", "other_cpu"},
+      {"flusher", "unmap_aliases"},
+      {"container", "judy"},
+      {"operation", "load"},
+      {"keys", "random"},
+      {"entries", "14"},
       {"responders", "5"},
       {"placement", "compact"},
       {"initiator_cpu", "6"},
       {"responder_cpus", "7 9 8"},
       {"block_slots", "1024"},
+      {"operations", "100"},
       {"visited_blocks", "101"},
       {"listed_blocks", "102"},
       {"block_locks", "103"},
       {"dirty_blocks", "104"},
       {"dirty_blocks_total", "105"},
+      {"purged_blocks", "116"},
+      {"created_blocks", "117"},
+      {"failed_allocs", "118"},
       {"stale_slots", "106"},
+      {"flushes", "119"},
+      {"flushed_pages", "120"},
       {"flush_ranges", "107"},
       {"hull_pages", "18446744073709551615"},
       {"shootdown_calls", "109"},
+      {"lock_waits", "121"},
       {"shootdowns_expected", "110"},
       {"shootdowns_proven", "111"},
       {"tlb_interrupts", "112"},
@@ -183,7 +217,8 @@ TEST(MeasurementCells, UnknownIsEmptyAndNotZero) {
   const auto cells = by_column(MeasurementRow{});
   for (const char* name :
        {"min", "p10", "p50", "p90", "p99", "p999", "max", "mean", "tlb_interrupts",
-        "context_switches", "migrations", "page_faults", "responder_cpus", "invalid_reason"}) {
+        "context_switches", "migrations", "page_faults", "responder_cpus", "invalid_reason",
+        "revision", "blocks", "visited_blocks", "stale_slots", "lock_waits"}) {
     EXPECT_EQ(cells.at(name), "") << name;
   }
   EXPECT_EQ(cells.at("samples"), "0");
