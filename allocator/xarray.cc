@@ -1,17 +1,50 @@
 #include "allocator/xarray.h"
 
+#include <array>
 #include <mutex>
 #include <new>
 
 namespace flushwalk {
+namespace {
+
+// The kernel: 64 bits of index in steps of 6.
+constexpr unsigned kMaxHeight = 11;
+
+// The shift of the least root that holds index.
+unsigned root_shift_for(std::uint64_t index) {
+  unsigned shift = 0;
+  while (index > XArrayNode::span_mask(shift)) {
+    shift += XArrayNode::kShift;
+  }
+  return shift;
+}
+
+}  // namespace
+
+void XArrayNode::unmark(unsigned slot) {
+  XArrayNode* node = this;
+  while (node != nullptr) {
+    const std::uint64_t before = node->marks.load(std::memory_order_relaxed);
+    const std::uint64_t after = before & ~bit(slot);
+    if (after == before) {
+      return;
+    }
+    node->marks.store(after, std::memory_order_relaxed);
+    if (after != 0) {
+      return;
+    }
+    slot = node->offset;
+    node = node->parent.load(std::memory_order_relaxed);
+  }
+}
 
 XArray::~XArray() { give_back_all(head_.load(std::memory_order_relaxed)); }
 
 void XArray::give_back_all(void* entry) {
-  if (!is_node(entry)) {
+  if (!Node::is_node(entry)) {
     return;
   }
-  Node* const node = to_node(entry);
+  Node* const node = Node::of(entry);
   if (node->shift != 0) {
     for (auto& slot : node->slots) {
       give_back_all(slot.load(std::memory_order_relaxed));
@@ -20,15 +53,13 @@ void XArray::give_back_all(void* entry) {
   nodes_.give_back(node);
 }
 
-XArray::Node* XArray::new_node(unsigned shift, Node* parent, unsigned offset) {
+XArray::Node* XArray::new_node(unsigned shift) {
   void* const memory = nodes_.take();
   if (memory == nullptr) {
     return nullptr;
   }
   Node* const node = new (memory) Node{};
   node->shift = static_cast<std::uint8_t>(shift);
-  node->offset = static_cast<std::uint8_t>(offset);
-  node->parent.store(parent, std::memory_order_relaxed);
   return node;
 }
 
@@ -43,41 +74,23 @@ void XArray::retire(Node* node) {
   retired_.add(&node->retire_node, free, &nodes_);
 }
 
-void* XArray::load(std::uint64_t index) const {
-  void* entry = head_.load(std::memory_order_acquire);
-  if (!is_node(entry)) {
-    return index == 0 ? entry : nullptr;
-  }
-  Node* node = to_node(entry);
-  if (index > span_mask(node->shift)) {
-    return nullptr;
-  }
-  for (;;) {
-    entry = node->slots[slot_of(index, node->shift)].load(std::memory_order_acquire);
-    if (!is_node(entry)) {
-      return entry;
-    }
-    node = to_node(entry);
-  }
-}
-
 void* XArray::find(std::uint64_t* index) const {
   void* entry = head_.load(std::memory_order_acquire);
-  if (!is_node(entry)) {
-    return *index == 0 ? entry : nullptr;
+  if (!Node::is_node(entry)) {
+    return *index == 0 ? Node::without_mark(entry) : nullptr;
   }
-  Node* node = to_node(entry);
-  if (*index > span_mask(node->shift)) {
+  const Node* node = Node::of(entry);
+  if (*index > Node::span_mask(node->shift)) {
     return nullptr;
   }
   // Down to the leaf of *index, or to the first empty slot on the way.
   std::uint64_t at = *index;
-  unsigned offset = slot_of(at, node->shift);
+  unsigned offset = Node::slot_of(at, node->shift);
   for (;;) {
     entry = node->slots[offset].load(std::memory_order_acquire);
-    if (is_node(entry)) {
-      node = to_node(entry);
-      offset = slot_of(at, node->shift);
+    if (Node::is_node(entry)) {
+      node = Node::of(entry);
+      offset = Node::slot_of(at, node->shift);
       continue;
     }
     if (entry != nullptr) {
@@ -87,14 +100,14 @@ void* XArray::find(std::uint64_t* index) const {
     // Step to the next slot, and up where a node ends; below a new slot the search begins at its
     // first index.
     while (++offset == kSlots) {
-      Node* const parent = node->parent.load(std::memory_order_acquire);
+      const Node* const parent = node->parent.load(std::memory_order_acquire);
       if (parent == nullptr) {
         return nullptr;
       }
       offset = node->offset;
       node = parent;
     }
-    at = (at & ~span_mask(node->shift)) | (std::uint64_t{offset} << node->shift);
+    at = (at & ~Node::span_mask(node->shift)) | (std::uint64_t{offset} << node->shift);
   }
 }
 
@@ -110,117 +123,185 @@ void* XArray::find_after(std::uint64_t* index) const {
   return entry;
 }
 
-Error XArray::insert(std::uint64_t index, void* entry) {
-  if (entry == nullptr || (reinterpret_cast<std::uintptr_t>(entry) & 3U) != 0) {
-    return Error::invalid;
+Error XArray::insert(std::uint64_t index, void* entry) { return put(index, entry, false).error; }
+
+XArray::Stored XArray::store(std::uint64_t index, void* entry) { return put(index, entry, true); }
+
+XArray::Stored XArray::put(std::uint64_t index, void* entry, bool replace) {
+  if (!Node::is_entry(entry)) {
+    return {Error::invalid, nullptr};
   }
   const std::lock_guard guard(lock_);
   void* const head = head_.load(std::memory_order_relaxed);
-  if (head == nullptr && index == 0) {
-    head_.store(entry, std::memory_order_release);
-    return Error::none;
-  }
-  if (!is_node(head) && head != nullptr && index == 0) {
-    return Error::busy;
-  }
-  if (const Error error = grow_to(index); error != Error::none) {
-    shrink();
-    return error;
-  }
-  const Error error = insert_below(to_node(head_.load(std::memory_order_relaxed)), index, entry);
-  if (error != Error::none) {
-    shrink();
-  }
-  return error;
-}
-
-// Puts roots on top until the tree reaches index; afterwards the head is a node.
-Error XArray::grow_to(std::uint64_t index) {
-  void* head = head_.load(std::memory_order_relaxed);
-  unsigned shift = is_node(head) ? to_node(head)->shift : 0;
-  while (!is_node(head) || index > span_mask(shift)) {
-    // An empty tree gets the root that it needs at once; an entry or a node moves down one level at
-    // a time.
-    if (head == nullptr) {
-      while (index > span_mask(shift)) {
-        shift += kShift;
-      }
-    } else if (is_node(head)) {
-      shift += kShift;
+  if (!Node::is_node(head)) {
+    if (index != 0) {
+      return {grow(head, index, entry), nullptr};
     }
-    Node* const root = new_node(shift, nullptr, 0);
-    if (root == nullptr) {
-      return Error::no_memory;
+    if (head != nullptr && !replace) {
+      return {Error::busy, nullptr};
     }
-    if (head != nullptr) {
-      root->slots[0].store(head, std::memory_order_relaxed);
-      root->count = 1;
-      if (is_node(head)) {
-        // A reader who is below already climbs into the new root by this, and not by the head.
-        to_node(head)->parent.store(root, std::memory_order_release);
-      }
-    }
-    head = to_entry(root);
-    head_.store(head, std::memory_order_release);
+    head_.store(Node::has_mark(head) ? Node::with_mark(entry) : entry, std::memory_order_release);
+    return {Error::none, Node::without_mark(head)};
   }
-  return Error::none;
-}
-
-Error XArray::insert_below(Node* node, std::uint64_t index, void* entry) {
+  Node* node = Node::of(head);
+  if (index > Node::span_mask(node->shift)) {
+    return {grow(head, index, entry), nullptr};
+  }
   while (node->shift != 0) {
-    const unsigned offset = slot_of(index, node->shift);
-    void* const child = node->slots[offset].load(std::memory_order_relaxed);
-    if (child != nullptr) {
-      node = to_node(child);
-      continue;
+    void* const below =
+        node->slots[Node::slot_of(index, node->shift)].load(std::memory_order_relaxed);
+    if (below == nullptr) {
+      return {put_below(node, index, entry), nullptr};
     }
-    Node* const added = new_node(node->shift - kShift, node, offset);
-    if (added == nullptr) {
-      remove_empty_nodes(node);
-      return Error::no_memory;
-    }
-    node->slots[offset].store(to_entry(added), std::memory_order_release);
-    ++node->count;
-    node = added;
+    node = Node::of(below);
   }
-  std::atomic<void*>& slot = node->slots[slot_of(index, 0)];
-  if (slot.load(std::memory_order_relaxed) != nullptr) {
-    return Error::busy;
+  std::atomic<void*>& slot = node->slots[Node::slot_of(index, 0)];
+  void* const there = slot.load(std::memory_order_relaxed);
+  if (there == nullptr) {
+    return {put_below(node, index, entry), nullptr};
+  }
+  if (!replace) {
+    return {Error::busy, nullptr};
   }
   slot.store(entry, std::memory_order_release);
-  ++node->count;
+  return {Error::none, there};
+}
+
+// Puts entry into node, whose slot on the way to index is empty, with the nodes between.
+Error XArray::put_below(Node* node, std::uint64_t index, void* entry) {
+  void* const below = new_branch(node->shift, index, entry);
+  if (below == nullptr) {
+    return Error::no_memory;
+  }
+  const unsigned slot = Node::slot_of(index, node->shift);
+  if (Node::is_node(below)) {
+    node->adopt(slot, Node::of(below));
+  } else {
+    node->fill(slot, below);
+  }
   return Error::none;
+}
+
+// What a slot of a node of end_shift needs to hold entry at index: the entry itself, or a chain of
+// nodes above it. nullptr: no memory, none taken.
+void* XArray::new_branch(unsigned end_shift, std::uint64_t index, void* entry) {
+  void* below = entry;
+  for (unsigned shift = 0; shift < end_shift; shift += kShift) {
+    Node* const node = new_node(shift);
+    if (node == nullptr) {
+      give_back_all(below);
+      return nullptr;
+    }
+    const unsigned slot = Node::slot_of(index, shift);
+    if (shift == 0) {
+      node->fill(slot, below);
+    } else {
+      node->adopt(slot, Node::of(below));
+    }
+    below = node->word();
+  }
+  return below;
+}
+
+// Nodes of top_shift down to bottom_shift, each in slot 0 of that above; the bottom one is empty.
+// nullptr: no memory, none taken.
+XArray::Node* XArray::new_spine(unsigned top_shift, unsigned bottom_shift, Node** bottom) {
+  Node* top = nullptr;
+  for (unsigned shift = bottom_shift; shift <= top_shift; shift += kShift) {
+    Node* const node = new_node(shift);
+    if (node == nullptr) {
+      if (top != nullptr) {
+        give_back_all(top->word());
+      }
+      return nullptr;
+    }
+    if (top == nullptr) {
+      *bottom = node;
+    } else {
+      node->adopt(0, top);
+    }
+    top = node;
+  }
+  return top;
+}
+
+// Puts entry at an index that the tree does not reach, with new roots above what is there. All of
+// it is complete before the head publishes it.
+Error XArray::grow(void* head, std::uint64_t index, void* entry) {
+  const unsigned top_shift = root_shift_for(index);
+  if (head == nullptr) {
+    void* const tree = new_branch(top_shift + kShift, index, entry);
+    if (tree == nullptr) {
+      return Error::no_memory;
+    }
+    head_.store(tree, std::memory_order_release);
+    return Error::none;
+  }
+  Node* bottom = nullptr;
+  const unsigned bottom_shift = Node::is_node(head) ? Node::of(head)->shift + kShift : 0;
+  Node* const top = new_spine(top_shift, bottom_shift, &bottom);
+  if (top == nullptr) {
+    return Error::no_memory;
+  }
+  if (const Error error = put_below(top, index, entry); error != Error::none) {
+    give_back_all(top->word());
+    return error;
+  }
+  bool is_marked = Node::has_mark(head);
+  if (Node::is_node(head)) {
+    is_marked = Node::of(head)->marks.load(std::memory_order_relaxed) != 0;
+  }
+  for (Node* node = bottom; is_marked && node != nullptr;
+       node = node->parent.load(std::memory_order_relaxed)) {
+    node->mark(0);
+  }
+  if (Node::is_node(head)) {
+    bottom->fill(0, head);
+    // A reader who is below already climbs into the new roots by this, and not by the head.
+    Node::of(head)->parent.store(bottom, std::memory_order_release);
+  } else {
+    bottom->fill(0, Node::without_mark(head));
+  }
+  head_.store(top->word(), std::memory_order_release);
+  return Error::none;
+}
+
+// With the lock: the leaf that holds an entry at index, or nullptr.
+XArray::Node* XArray::writers_leaf_of(void* head, std::uint64_t index) {
+  Node* node = Node::of(head);
+  if (index > Node::span_mask(node->shift)) {
+    return nullptr;
+  }
+  for (; node->shift != 0;) {
+    void* const below =
+        node->slots[Node::slot_of(index, node->shift)].load(std::memory_order_relaxed);
+    if (below == nullptr) {
+      return nullptr;
+    }
+    node = Node::of(below);
+  }
+  return node->has(Node::slot_of(index, 0)) ? node : nullptr;
 }
 
 void* XArray::erase(std::uint64_t index) {
   const std::lock_guard guard(lock_);
-  void* entry = head_.load(std::memory_order_relaxed);
-  if (!is_node(entry)) {
-    if (index != 0 || entry == nullptr) {
+  void* const head = head_.load(std::memory_order_relaxed);
+  if (!Node::is_node(head)) {
+    if (index != 0 || head == nullptr) {
       return nullptr;
     }
     head_.store(nullptr, std::memory_order_release);
-    return entry;
+    return Node::without_mark(head);
   }
-  Node* node = to_node(entry);
-  if (index > span_mask(node->shift)) {
+  Node* const leaf = writers_leaf_of(head, index);
+  if (leaf == nullptr) {
     return nullptr;
   }
-  while (node->shift != 0) {
-    entry = node->slots[slot_of(index, node->shift)].load(std::memory_order_relaxed);
-    if (entry == nullptr) {
-      return nullptr;
-    }
-    node = to_node(entry);
-  }
-  std::atomic<void*>& slot = node->slots[slot_of(index, 0)];
-  entry = slot.load(std::memory_order_relaxed);
-  if (entry == nullptr) {
-    return nullptr;
-  }
-  slot.store(nullptr, std::memory_order_release);
-  --node->count;
-  remove_empty_nodes(node);
+  const unsigned slot = Node::slot_of(index, 0);
+  void* const entry = leaf->slots[slot].load(std::memory_order_relaxed);
+  leaf->unmark(slot);
+  leaf->clear(slot);
+  remove_empty_nodes(leaf);
   shrink();
   return entry;
 }
@@ -228,36 +309,142 @@ void* XArray::erase(std::uint64_t index) {
 // Unlinks node and its ancestors as far as they are empty. A root that is empty leaves an empty
 // tree.
 void XArray::remove_empty_nodes(Node* node) {
-  while (node->count == 0) {
+  while (node->present.load(std::memory_order_relaxed) == 0) {
     Node* const parent = node->parent.load(std::memory_order_relaxed);
     if (parent == nullptr) {
       head_.store(nullptr, std::memory_order_release);
       retire(node);
       return;
     }
-    parent->slots[node->offset].store(nullptr, std::memory_order_release);
-    --parent->count;
+    parent->clear(node->offset);
     retire(node);
     node = parent;
   }
 }
 
-// Lowers the head while the root has an entry or a node in slot 0 and nothing else.
+// Lowers the head while the root has an entry or a node in slot 0 and nothing else. The roots that
+// go keep their slot and mark for who stands in them.
 void XArray::shrink() {
   void* head = head_.load(std::memory_order_relaxed);
-  while (is_node(head)) {
-    Node* const root = to_node(head);
-    void* const only = root->slots[0].load(std::memory_order_relaxed);
-    if (root->count != 1 || only == nullptr) {
+  while (Node::is_node(head)) {
+    Node* const root = Node::of(head);
+    if (root->present.load(std::memory_order_relaxed) != Node::bit(0)) {
       return;
     }
-    if (is_node(only)) {
-      to_node(only)->parent.store(nullptr, std::memory_order_relaxed);
+    void* only = root->slots[0].load(std::memory_order_relaxed);
+    if (Node::is_node(only)) {
+      Node::of(only)->parent.store(nullptr, std::memory_order_relaxed);
+    } else if (root->marks.load(std::memory_order_relaxed) != 0) {
+      only = Node::with_mark(only);
     }
     head_.store(only, std::memory_order_release);
     retire(root);
     head = only;
   }
+}
+
+// From the root down, so that whoever finds the leaf's mark set may rely on the whole path.
+bool XArray::set_mark_locked(std::uint64_t index) {
+  const std::lock_guard guard(lock_);
+  void* const head = head_.load(std::memory_order_relaxed);
+  if (!Node::is_node(head)) {
+    if (index != 0 || head == nullptr) {
+      return false;
+    }
+    head_.store(Node::with_mark(head), std::memory_order_release);
+    return true;
+  }
+  Node* const leaf = writers_leaf_of(head, index);
+  if (leaf == nullptr) {
+    return false;
+  }
+  std::array<Node*, kMaxHeight> path;
+  std::size_t height = 0;
+  for (Node* node = leaf; node != nullptr; node = node->parent.load(std::memory_order_relaxed)) {
+    path[height++] = node;
+  }
+  while (height-- > 0) {
+    path[height]->mark(Node::slot_of(index, path[height]->shift));
+  }
+  return true;
+}
+
+bool XArray::clear_mark_locked(std::uint64_t index) {
+  const std::lock_guard guard(lock_);
+  void* const head = head_.load(std::memory_order_relaxed);
+  if (!Node::is_node(head)) {
+    if (index != 0 || !Node::has_mark(head)) {
+      return false;
+    }
+    head_.store(Node::without_mark(head), std::memory_order_release);
+    return true;
+  }
+  Node* const leaf = writers_leaf_of(head, index);
+  const unsigned slot = Node::slot_of(index, 0);
+  if (leaf == nullptr || (leaf->marks.load(std::memory_order_relaxed) & Node::bit(slot)) == 0) {
+    return false;
+  }
+  leaf->unmark(slot);
+  return true;
+}
+
+const char* XArray::broken_invariant() const {
+  const std::lock_guard guard(lock_);
+  void* const head = head_.load(std::memory_order_relaxed);
+  if (!Node::is_node(head)) {
+    return head == nullptr || Node::is_entry(Node::without_mark(head)) ? nullptr : "a marked null";
+  }
+  const Node& root = *Node::of(head);
+  if (root.parent.load(std::memory_order_relaxed) != nullptr || root.offset != 0) {
+    return "the root has a parent";
+  }
+  if (root.present.load(std::memory_order_relaxed) == Node::bit(0)) {
+    return "the root is higher than it need be";
+  }
+  return broken_invariant_below(root);
+}
+
+const char* XArray::broken_invariant_below(const Node& node) {
+  std::uint64_t present = 0;
+  std::uint64_t marks = 0;
+  for (unsigned slot = 0; slot < kSlots; ++slot) {
+    void* const word = node.slots[slot].load(std::memory_order_relaxed);
+    if (word == nullptr) {
+      continue;
+    }
+    present |= Node::bit(slot);
+    if (Node::is_node(word) != (node.shift != 0)) {
+      return "an entry or a node on a wrong level";
+    }
+    if (!Node::is_node(word)) {
+      if (!Node::is_entry(word)) {
+        return "an entry carries a tag";
+      }
+      continue;
+    }
+    const Node& child = *Node::of(word);
+    if (child.shift + kShift != node.shift || child.offset != slot ||
+        child.parent.load(std::memory_order_relaxed) != &node) {
+      return "a child does not know its place";
+    }
+    if (child.marks.load(std::memory_order_relaxed) != 0) {
+      marks |= Node::bit(slot);
+    }
+    if (const char* const broken = broken_invariant_below(child); broken != nullptr) {
+      return broken;
+    }
+  }
+  if (present == 0) {
+    return "an empty node";
+  }
+  if (node.present.load(std::memory_order_relaxed) != present) {
+    return "the presence word differs from the slots";
+  }
+  const std::uint64_t marked = node.marks.load(std::memory_order_relaxed);
+  if (node.shift != 0 ? marked != marks : (marked & ~present) != 0) {
+    return "the marks differ from those below";
+  }
+  return nullptr;
 }
 
 }  // namespace flushwalk

@@ -1,33 +1,52 @@
 // XArray: pointers by index, as the kernel's xarray keeps them: the index of a queue's blocks.
 //
 // A radix tree of 64-slot nodes of 576 bytes, whose height is the least that holds the highest
-// index; one entry at index 0 stands in the head without a node. Entries are pointers aligned to 4
-// bytes or more. Loads and finds need only RCU; insert and erase take the array's own lock.
+// index; one entry at index 0 stands in the head without a node. Every 64-bit index works. Entries
+// are pointers aligned to 4 bytes or more. Each entry has one mark; in each node a bit per slot
+// says whether something marked is below it. Readers need only RCU, writers take the array's lock.
 //
 // What a reader may see
-// - head_ and every slot hold null, an entry, or a node (tagged by bit 0). A node is filled before
-// the release
-//   store that publishes it; readers follow pointers by acquire loads, which pair with it. x86:
-//   plain moves.
-// - Growing puts a new root above the old one, whose slot 0 is the old root: a reader in the old
-// root sees all that
-//   was there when it began. The old root's parent is set before the new head is published.
-// - Erasing clears the slot (release), then unlinks nodes that became empty from the leaf up, then
-// lowers the
-//   head while the root has slot 0 alone. An unlinked node keeps what it pointed to and is retired:
-//   a reader inside goes on in a tree as it was at some moment of its search. `parent` is cleared
-//   in a new root before it is the head; a reader that climbs out there ends its search: what it
-//   misses was inserted after it began.
-// - An entry which is present during a whole for_each() is visited. Each step searches from the
-// head again, and
-//   each single search sees every entry that was there from its start to its end.
-// Writers alone touch count; shift and offset never change after publication. `parent` is published
-// too: a reader below the old root climbs by it into the new one, so growing stores it by a release
-// store, which pairs with the acquire load in find().
+//
+// - The head and each slot hold null, an entry or a node (bit 0 set). What is inserted is complete
+//   before the release store that publishes it, new nodes and all; readers follow pointers by
+//   acquire loads, which pair with it. On x86 both are plain moves.
+// - `shift` and `offset` of a node never change once it is published. `present` and `marks` are
+//   written under the lock, and read relaxed where only coherence is asked for.
+// - Growing puts new roots above the old one, whose slot 0 it becomes. A reader below the old root
+//   climbs by `parent` into the new ones and not by the head: `parent` is stored by release, which
+//   pairs with the acquire load of who climbs.
+// - Erasing clears the slot, then unlinks the nodes that became empty from the leaf up, then lowers
+//   the head while the root has slot 0 alone. Unlinked nodes keep what they pointed to, parents
+//   too, and are retired: who stands in one goes on from there. Writers never touch them again.
+//
+// Why a walk misses nothing that is there from its beginning to its end (X below)
+//
+// - It stands in a node that was unlinked empty: X was not below it. It climbs to the parent of
+//   that time, which still leads on or was unlinked for one of these two reasons.
+// - It stands in a root that was taken off, or below one: then only slot 0 held anything. X is
+//   below slot 0, whose subtree is as reachable as before, or it was passed. What is missed where
+//   the climb now ends was inserted after that, hence after the walk began.
+// - X's bit in `present` is set before the slot's release store and cleared after the slot is, so
+//   who has seen X in its slot, by whatever way, sees the bit.
+// - X marked all the time: a bit above X is cleared only when the word below is 0, under the lock,
+//   which X's own bit prevents. Marks are set from the root down and the leaf's last, by release:
+//   who acquires the leaf's bit has the whole path. New roots have their bits before publication,
+//   roots that are taken off keep them, and a head without a node carries its mark in its own bit
+//   1, so that entry and mark are one atomic word.
+//
+// The rule for a mark that stands for a state of the entry ("this block is dirty"). The fast path
+// of set_mark() has no fence: it returns when it finds the mark set, and somebody may be about to
+// clear it. With the entry's own lock nothing is lost, if
+//     setting:  lock; change the state; unlock;  set_mark() inside or afterwards
+//     clearing: clear_mark() before or inside;   lock; look at the state; unlock
+// Either the setter's section comes first, and the clearer sees the new state; or the clearer's
+// does, then clear_mark() happens before set_mark() begins, whose descent from the head sees it. A
+// descent can meet an unlinked leaf with an old mark, but only if the unlinking, hence the clear
+// that followed it, did not happen before it began: then the mark counts as set before the clear.
+// Without such a lock both sides need a seq_cst fence between their two steps.
 #ifndef FLUSHWALK_ALLOCATOR_XARRAY_H_
 #define FLUSHWALK_ALLOCATOR_XARRAY_H_
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -36,14 +55,21 @@
 #include "allocator/rcu.h"
 #include "allocator/slab_pool.h"
 #include "allocator/spin_lock.h"
+#include "allocator/xarray_node.h"
 
 namespace flushwalk {
 
+// How a cursor passes empty slots.
+enum class EmptySlots {
+  scan,  // looks at each, as the kernel does
+  skip,  // not at all: the node's presence word has a bit for each slot that is taken
+};
+
 class XArray {
  public:
-  static constexpr unsigned kShift = 6;
-  static constexpr unsigned kSlots = 1U << kShift;
-  static constexpr std::size_t kNodeBytes = 576;
+  static constexpr unsigned kShift = XArrayNode::kShift;
+  static constexpr unsigned kSlots = XArrayNode::kSlots;
+  static constexpr std::size_t kNodeBytes = sizeof(XArrayNode);
   static constexpr std::uint64_t kMaxIndex = ~std::uint64_t{0};
 
   // nodes: gives objects of kNodeBytes. retired: takes unlinked nodes. Both outlive the array.
@@ -53,15 +79,41 @@ class XArray {
   // Gives all nodes back; no reader may be left.
   ~XArray();
 
-  // xa_insert. busy: the index is taken. no_memory: the tree holds what it held before. invalid:
-  // null, or an entry whose low two bits are not zero.
+  // Writers. They take the lock and may be called by anyone, from inside a walk too.
+
+  // xa_insert: an entry without mark. busy: the index is taken. no_memory: nothing has changed, all
+  // nodes are taken from the pool before the first is linked. invalid: null, or an entry whose low
+  // two bits are not zero.
   Error insert(std::uint64_t index, void* entry);
 
-  // xa_erase. The entry that was there, or nullptr.
+  // xa_store: as insert(), but an entry that is there is replaced; the mark stays.
+  struct Stored {
+    Error error;
+    void* replaced;  // nullptr: there was none
+  };
+  Stored store(std::uint64_t index, void* entry);
+
+  // xa_erase. The entry that was there, or nullptr. Its mark goes with it.
   void* erase(std::uint64_t index);
 
-  // xa_load. In a read-side critical section: the entry lives until its end at least.
+  // xa_set_mark, xa_clear_mark: false if there is no entry to mark, no mark to clear. They take the
+  // lock only when there is something to change: see the rule above. In a read-side critical
+  // section.
+  bool set_mark(std::uint64_t index) { return get_mark(index) || set_mark_locked(index); }
+  bool clear_mark(std::uint64_t index) { return get_mark(index) && clear_mark_locked(index); }
+
+  // Readers, in a read-side critical section: what they return lives until its end at least.
+
+  // xa_load.
   void* load(std::uint64_t index) const;
+
+  // xa_get_mark: two loads of the leaf's header line and none of the slot.
+  bool get_mark(std::uint64_t index) const;
+
+  // xa_marked: is anything marked?
+  bool marked() const;
+
+  bool empty() const { return head_.load(std::memory_order_acquire) == nullptr; }
 
   // xa_find: the first entry at or after *index, whose index it stores there; nullptr if there is
   // none.
@@ -69,8 +121,10 @@ class XArray {
   // xa_find_after: the first entry after *index.
   void* find_after(std::uint64_t* index) const;
 
-  // xa_for_each: visit(index, entry) in ascending order, from the head again for each entry. The
-  // caller is in a read-side critical section if it goes on using the entries.
+  // Walks: visit(index, entry) in ascending order. Each visits what is there during the whole walk,
+  // and of the rest what it happens to meet.
+
+  // xa_for_each: from the head again for each entry.
   template <class Visit>
   void for_each(Visit&& visit) const {
     std::uint64_t index = 0;
@@ -79,51 +133,195 @@ class XArray {
     }
   }
 
-  bool empty() const { return head_.load(std::memory_order_acquire) == nullptr; }
+  // xas_for_each: keeps its node from entry to entry.
+  template <EmptySlots kEmptySlots, class Visit>
+  void for_each_cursor(Visit&& visit) const {
+    walk<kEmptySlots == EmptySlots::scan ? Steps::slots : Steps::present>(visit);
+  }
+
+  // xas_for_each_marked: those that are marked during the whole walk, and no others but those that
+  // are marked at some moment of it.
+  template <class Visit>
+  void for_each_marked(Visit&& visit) const {
+    walk<Steps::marks>(visit);
+  }
+
+  // nullptr, or the first of the tree's invariants that does not hold. Takes the lock; for tests.
+  const char* broken_invariant() const;
 
  private:
-  struct Node {
-    std::uint8_t shift;   // of the index: this node's slot is (index >> shift) % 64
-    std::uint8_t offset;  // this node's slot in its parent
-    std::uint8_t count;   // slots that are not null
-    std::atomic<Node*> parent;
-    rcu::RetireNode retire_node;
-    std::array<std::byte, 24>
-        unused;  // where the kernel has its marks: a node has the kernel's size
-    std::array<std::atomic<void*>, kSlots> slots;
-  };
-  static_assert(sizeof(Node) == kNodeBytes);
+  using Node = XArrayNode;
+  // Which slots a walk looks into.
+  enum class Steps { slots, present, marks };
+  // How many entries ahead a walk by bits has the first cache line fetched.
+  static constexpr unsigned kAhead = 4;
 
-  static bool is_node(const void* entry) {
-    return (reinterpret_cast<std::uintptr_t>(entry) & 1U) != 0;
-  }
-  static Node* to_node(void* entry) {
-    return reinterpret_cast<Node*>(reinterpret_cast<std::uintptr_t>(entry) & ~std::uintptr_t{1});
-  }
-  static void* to_entry(Node* node) {
-    return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(node) | 1U);
-  }
-  static unsigned slot_of(std::uint64_t index, unsigned shift) {
-    return static_cast<unsigned>(index >> shift) % kSlots;
-  }
-  // The highest index below a node of that shift.
-  static std::uint64_t span_mask(unsigned shift) {
-    return shift + kShift >= 64 ? kMaxIndex : (std::uint64_t{1} << (shift + kShift)) - 1;
-  }
+  const Node* leaf_of(const void* head, std::uint64_t index) const;
+  template <Steps kSteps>
+  static std::uint64_t bits_of(const Node& node);
+  template <Steps kSteps>
+  static const Node* child_from(const Node& node, unsigned* offset);
+  template <Steps kSteps, class Visit>
+  static void visit_leaf(const Node& leaf, std::uint64_t base, Visit& visit);
+  template <Steps kSteps, class Visit>
+  void walk(Visit& visit) const;
 
-  Node* new_node(unsigned shift, Node* parent, unsigned offset);
-  Error grow_to(std::uint64_t index);
-  Error insert_below(Node* node, std::uint64_t index, void* entry);
+  bool set_mark_locked(std::uint64_t index);
+  bool clear_mark_locked(std::uint64_t index);
+  Stored put(std::uint64_t index, void* entry, bool replace);
+  Error put_below(Node* node, std::uint64_t index, void* entry);
+  Error grow(void* head, std::uint64_t index, void* entry);
+  Node* new_node(unsigned shift);
+  void* new_branch(unsigned end_shift, std::uint64_t index, void* entry);
+  Node* new_spine(unsigned top_shift, unsigned bottom_shift, Node** bottom);
+  Node* writers_leaf_of(void* head, std::uint64_t index);
   void remove_empty_nodes(Node* node);
   void shrink();
   void retire(Node* node);
   void give_back_all(void* entry);
+  static const char* broken_invariant_below(const Node& node);
 
   std::atomic<void*> head_{nullptr};
-  SpinLock lock_;
+  mutable SpinLock lock_;
   SlabPool& nodes_;
   rcu::RetireList& retired_;
 };
+
+// The leaf in whose range index is, below a head that is a node; or nullptr. Reads the root's shift
+// only: each level below has 6 less, so inner nodes cost the slot's cache line and not their
+// header's.
+inline const XArrayNode* XArray::leaf_of(const void* head, std::uint64_t index) const {
+  const Node* node = Node::of(head);
+  unsigned shift = node->shift;
+  if ((index >> shift) >= kSlots) {
+    return nullptr;
+  }
+  for (; shift != 0; shift -= kShift) {
+    const void* const below =
+        node->slots[Node::slot_of(index, shift)].load(std::memory_order_acquire);
+    if (below == nullptr) {
+      return nullptr;
+    }
+    node = Node::of(below);
+  }
+  return node;
+}
+
+inline void* XArray::load(std::uint64_t index) const {
+  void* const head = head_.load(std::memory_order_acquire);
+  if (!Node::is_node(head)) {
+    return index == 0 ? Node::without_mark(head) : nullptr;
+  }
+  const Node* const leaf = leaf_of(head, index);
+  return leaf == nullptr ? nullptr
+                         : leaf->slots[Node::slot_of(index, 0)].load(std::memory_order_acquire);
+}
+
+inline bool XArray::get_mark(std::uint64_t index) const {
+  const void* const head = head_.load(std::memory_order_acquire);
+  if (!Node::is_node(head)) {
+    return index == 0 && Node::has_mark(head);
+  }
+  const Node* const leaf = leaf_of(head, index);
+  return leaf != nullptr &&
+         (leaf->marks.load(std::memory_order_acquire) & Node::bit(Node::slot_of(index, 0))) != 0;
+}
+
+inline bool XArray::marked() const {
+  const void* const head = head_.load(std::memory_order_acquire);
+  return Node::is_node(head) ? Node::of(head)->marks.load(std::memory_order_acquire) != 0
+                             : Node::has_mark(head);
+}
+
+template <XArray::Steps kSteps>
+std::uint64_t XArray::bits_of(const Node& node) {
+  return (kSteps == Steps::marks ? node.marks : node.present).load(std::memory_order_relaxed);
+}
+
+// The first node below `node` from slot *offset on, whose slot it stores there; or nullptr.
+template <XArray::Steps kSteps>
+const XArrayNode* XArray::child_from(const Node& node, unsigned* offset) {
+  for (unsigned slot = *offset; slot < kSlots; ++slot) {
+    if constexpr (kSteps != Steps::slots) {
+      const std::uint64_t bits = bits_of<kSteps>(node) >> slot;
+      if (bits == 0) {
+        return nullptr;
+      }
+      slot += static_cast<unsigned>(std::countr_zero(bits));
+    }
+    const void* const child = node.slots[slot].load(std::memory_order_acquire);
+    if (child != nullptr) {
+      *offset = slot;
+      return Node::of(child);
+    }
+  }
+  return nullptr;
+}
+
+// The bits are read once: what is there (or marked) during the whole walk is among them.
+template <XArray::Steps kSteps, class Visit>
+void XArray::visit_leaf(const Node& leaf, std::uint64_t base, Visit& visit) {
+  if constexpr (kSteps == Steps::slots) {
+    for (unsigned slot = 0; slot < kSlots; ++slot) {
+      void* const entry = leaf.slots[slot].load(std::memory_order_acquire);
+      if (entry != nullptr) {
+        visit(base | slot, entry);
+      }
+    }
+  } else {
+    std::uint64_t bits = bits_of<kSteps>(leaf);
+    std::uint64_t ahead = bits;
+    const auto fetch = [&] {
+      if (ahead != 0) {
+        __builtin_prefetch(leaf.slots[static_cast<unsigned>(std::countr_zero(ahead))].load(
+            std::memory_order_relaxed));
+        ahead &= ahead - 1;
+      }
+    };
+    for (unsigned i = 0; i < kAhead; ++i) {
+      fetch();
+    }
+    for (; bits != 0; bits &= bits - 1) {
+      fetch();
+      const auto slot = static_cast<unsigned>(std::countr_zero(bits));
+      void* const entry = leaf.slots[slot].load(std::memory_order_acquire);
+      if (entry != nullptr) {
+        visit(base | slot, entry);
+      }
+    }
+  }
+}
+
+template <XArray::Steps kSteps, class Visit>
+void XArray::walk(Visit& visit) const {
+  void* const head = head_.load(std::memory_order_acquire);
+  if (!Node::is_node(head)) {
+    if (head != nullptr && (kSteps != Steps::marks || Node::has_mark(head))) {
+      visit(std::uint64_t{0}, Node::without_mark(head));
+    }
+    return;
+  }
+  const Node* node = Node::of(head);
+  std::uint64_t base = 0;  // the first index below node
+  unsigned offset = 0;     // where the search in node begins
+  for (;;) {
+    if (node->shift == 0) {
+      visit_leaf<kSteps>(*node, base, visit);
+    } else if (const Node* const child = child_from<kSteps>(*node, &offset); child != nullptr) {
+      base = (base & ~Node::span_mask(node->shift)) | (std::uint64_t{offset} << node->shift);
+      node = child;
+      offset = 0;
+      continue;
+    }
+    do {
+      offset = node->offset + 1U;
+      node = node->parent.load(std::memory_order_acquire);
+      if (node == nullptr) {
+        return;
+      }
+    } while (offset == kSlots);
+  }
+}
 
 }  // namespace flushwalk
 
