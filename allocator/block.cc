@@ -5,57 +5,10 @@
 #include <cassert>
 
 namespace flushwalk {
-namespace {
-
-// Calls visit(word index, mask) for each word of the map that [slot, slot + count) touches.
-template <class Visit>
-void for_each_word(unsigned slot, unsigned count, Visit&& visit) {
-  const unsigned end = slot + count;
-  while (slot < end) {
-    const unsigned bit = slot % 64;
-    const unsigned in_word = std::min(64 - bit, end - slot);
-    const std::uint64_t ones =
-        in_word == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << in_word) - 1;
-    visit(slot / 64, ones << bit);
-    slot += in_word;
-  }
-}
-
-}  // namespace
 
 BlockState::BlockState(unsigned slots, std::uint64_t* used_map)
     : free_(slots), dirty_min_(slots), slots_(slots), used_map_(used_map) {
   std::fill_n(used_map_, used_map_words(slots), 0);
-}
-
-unsigned BlockState::serve(unsigned count) {
-  assert(count != 0 && count <= free());
-  const unsigned slot = handed_out();
-  free_.store(free() - count, std::memory_order_relaxed);
-  add_to_used_map(slot, count);
-  return slot;
-}
-
-bool BlockState::clear_used(unsigned slot, unsigned count) {
-  if (slot + count > handed_out()) {
-    return false;
-  }
-  bool all_in_use = true;
-  for_each_word(slot, count, [&](unsigned word, std::uint64_t mask) {
-    all_in_use = all_in_use && (used_map_[word] & mask) == mask;
-  });
-  if (!all_in_use) {
-    return false;
-  }
-  for_each_word(slot, count, [&](unsigned word, std::uint64_t mask) { used_map_[word] &= ~mask; });
-  return true;
-}
-
-void BlockState::mark_dirty(unsigned slot, unsigned count) {
-  dirty_min_ = std::min(dirty_min_, slot);
-  dirty_max_ = std::max(dirty_max_, slot + count);
-  dirty_.store(dirty() + count, std::memory_order_relaxed);
-  assert(free() + dirty() <= slots_);
 }
 
 void BlockState::doom() {
@@ -75,10 +28,6 @@ void BlockState::reset_dirty_range() {
 void BlockState::restore_dirty_range(SlotRange range) {
   dirty_min_ = range.start;
   dirty_max_ = range.end;
-}
-
-void BlockState::add_to_used_map(unsigned slot, unsigned count) {
-  for_each_word(slot, count, [&](unsigned word, std::uint64_t mask) { used_map_[word] |= mask; });
 }
 
 const char* BlockState::broken_invariant(bool range_survives_flush) const {

@@ -11,7 +11,9 @@
 #ifndef FLUSHWALK_ALLOCATOR_BLOCK_H_
 #define FLUSHWALK_ALLOCATOR_BLOCK_H_
 
+#include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -53,14 +55,38 @@ class BlockState {
   unsigned unlocked_free() const { return free(); }
   unsigned unlocked_dirty() const { return dirty(); }
 
-  // Hands out `count` slots; count <= free(). Returns the first.
-  unsigned serve(unsigned count);
+  // Here and below `count` is a request's: 1 to 64. Hands out `count` slots; count <= free().
+  // Returns the first.
+  unsigned serve(unsigned count) {
+    assert(count != 0 && count <= free());
+    const unsigned slot = handed_out();
+    free_.store(free() - count, std::memory_order_relaxed);
+    for_each_word(slot, count, [this](std::uint64_t& word, std::uint64_t mask) { word |= mask; });
+    return slot;
+  }
 
   // Slots [slot, slot + count) go out of use. False, and no change, unless all of them are in use.
-  bool clear_used(unsigned slot, unsigned count);
+  bool clear_used(unsigned slot, unsigned count) {
+    if (slot + count > handed_out()) {
+      return false;
+    }
+    std::uint64_t not_in_use = 0;
+    for_each_word(slot, count,
+                  [&](std::uint64_t& word, std::uint64_t mask) { not_in_use |= ~word & mask; });
+    if (not_in_use != 0) {
+      return false;
+    }
+    for_each_word(slot, count, [](std::uint64_t& word, std::uint64_t mask) { word &= ~mask; });
+    return true;
+  }
 
   // Slots [slot, slot + count), cleared before, are dirty now. The last one dooms the block.
-  void mark_dirty(unsigned slot, unsigned count);
+  void mark_dirty(unsigned slot, unsigned count) {
+    dirty_min_ = std::min(dirty_min_, slot);
+    dirty_max_ = std::max(dirty_max_, slot + count);
+    dirty_.store(dirty() + count, std::memory_order_relaxed);
+    assert(free() + dirty() <= slots_);
+  }
 
   bool doomed() const { return dirty() == slots_; }
   // Nothing in use, not yet doomed. Then free() > 0.
@@ -107,7 +133,17 @@ class BlockState {
   const char* broken_invariant(bool range_survives_flush) const;
 
  private:
-  void add_to_used_map(unsigned slot, unsigned count);
+  // Calls visit(word, mask) for each word of the used map that [slot, slot + count) touches: one or
+  // two, for no request is longer than a word.
+  template <class Visit>
+  void for_each_word(unsigned slot, unsigned count, Visit&& visit) {
+    const unsigned bit = slot % 64;
+    const std::uint64_t ones = ~std::uint64_t{0} >> (64 - count);
+    visit(used_map_[slot / 64], ones << bit);
+    if (bit + count > 64) [[unlikely]] {
+      visit(used_map_[slot / 64 + 1], ones >> (64 - bit));
+    }
+  }
 
   // Written under the lock, read without it: relaxed, as nothing else is inferred from them.
   std::atomic<std::uint32_t> free_;

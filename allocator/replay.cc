@@ -124,7 +124,8 @@ Replay::Json Replay::alloc(const TraceOperation& operation, const TraceReader& r
   summary_.block_locks += report.block_locks;
   summary_.created += report.new_block ? 1 : 0;
   summary_.failures += report.error == Error::none ? 0 : 1;
-  count(report.reclaim);
+  const FlushReport reclaim = report.reclaim.value_or(FlushReport{});
+  count(reclaim);
   Json answer;
   answer["cpu"] = operation.cpu;
   answer["pages"] = operation.pages;
@@ -147,7 +148,7 @@ Replay::Json Replay::alloc(const TraceOperation& operation, const TraceReader& r
     answer["err"] = name_of(report.error);
   }
   answer["visited"] = report.visited;
-  answer["vb_locks"] = report.block_locks + report.reclaim.block_locks;
+  answer["vb_locks"] = report.block_locks + reclaim.block_locks;
   if (!detail.purged.empty() || !detail.lazy.empty() || !detail.flushes.empty()) {
     add_purge(&answer, detail);
     answer["flushes"] = flushes(detail);

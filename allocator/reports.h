@@ -4,6 +4,7 @@
 #define FLUSHWALK_ALLOCATOR_REPORTS_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "allocator/block.h"
@@ -37,8 +38,9 @@ struct AllocReport {
   unsigned free = 0;              // of the block, afterwards, slots
   unsigned dirty = 0;
   std::uint64_t serial = 0;  // the block's creation order; 0 where it is no block's
-  bool reclaimed = false;    // address space was exhausted, and `reclaim` tells what was done
-  FlushReport reclaim;
+  int system_errno = 0;      // where memory could not be mapped (error is system)
+  // What was done when address space was exhausted; else nothing.
+  std::optional<FlushReport> reclaim;
 };
 
 struct FreeReport {

@@ -62,14 +62,11 @@ AllocReport VmapAllocator::alloc(unsigned queue, unsigned pages, FlushDetail* de
   }
   const CallScope scope;
   const unsigned slots = 1U << order_of(pages);
-  AllocReport report = serve_from_list(queue, slots);
-  if (report.error == Error::none) {
-    return report;
+  AllocReport report;
+  if (!serve_from_list(queue, slots, &report)) {
+    new_block(queue, slots, &report, detail);
   }
-  AllocReport fresh = new_block(queue, slots, detail);
-  fresh.visited = report.visited;
-  fresh.block_locks = report.block_locks;
-  return fresh;
+  return report;
 }
 
 AllocReport VmapAllocator::alloc_new_block(unsigned queue, unsigned pages, FlushDetail* detail) {
@@ -77,7 +74,9 @@ AllocReport VmapAllocator::alloc_new_block(unsigned queue, unsigned pages, Flush
     return zero_or_too_many(pages);
   }
   const CallScope scope;
-  return new_block(queue, 1U << order_of(pages), detail);
+  AllocReport report;
+  new_block(queue, 1U << order_of(pages), &report, detail);
+  return report;
 }
 
 AllocReport VmapAllocator::alloc_in_block(Address address, unsigned pages) {
@@ -101,26 +100,24 @@ AllocReport VmapAllocator::alloc_in_block(Address address, unsigned pages) {
   return report;
 }
 
-// vb_alloc's walk: first fit from the oldest block on. busy: no block of the list serves the
+// vb_alloc's walk: first fit from the oldest block on. False: no block of the list serves the
 // request.
-AllocReport VmapAllocator::serve_from_list(unsigned queue, unsigned slots) {
-  AllocReport report;
+bool VmapAllocator::serve_from_list(unsigned queue, unsigned slots, AllocReport* report) {
   const RcuList& list = queues_[queue]->free;
   for (RcuListNode* node = list.first(); node != list.end(); node = RcuList::next(node)) {
     Block& block = *Block::of_list_node(node);
-    ++report.visited;
+    ++report->visited;
     if (options_.revision->unlocked_free_check && block.state.unlocked_free() < slots) {
       continue;
     }
     const std::lock_guard guard(block.lock);
-    ++report.block_locks;
+    ++report->block_locks;
     if (block.state.free() >= slots) {
-      take_slots(block, slots, &report);
-      return report;
+      take_slots(block, slots, report);
+      return true;
     }
   }
-  report.error = Error::busy;
-  return report;
+  return false;
 }
 
 // With the block's lock held and enough space in it. A block that is used up leaves its free list.
@@ -143,7 +140,6 @@ Error VmapAllocator::alloc_area(std::uint64_t size, std::uint64_t align, VmapAre
   if (error != Error::busy) {
     return error;
   }
-  report->reclaimed = true;
   report->reclaim = reclaim(detail);
   return space_.alloc(size, align, area);
 }
@@ -151,38 +147,37 @@ Error VmapAllocator::alloc_area(std::uint64_t size, std::uint64_t align, VmapAre
 // new_vmap_block. Publication: first the xarray, where walks find the block though it is on no list
 // yet (it cannot be purged in that window: nothing is dirty and something is in use), then the tail
 // of the free list.
-AllocReport VmapAllocator::new_block(unsigned queue, unsigned slots, FlushDetail* detail) {
-  AllocReport report;
+void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* report,
+                              FlushDetail* detail) {
   void* const memory = block_pool_.take();
   if (memory == nullptr) {
-    report.error = Error::no_memory;
-    return report;
+    report->error = Error::no_memory;
+    return;
   }
   const std::uint64_t bytes = options_.geometry.block_bytes();
   VmapArea* area = nullptr;
-  report.error = alloc_area(bytes, bytes, &area, &report, detail);
-  if (report.error != Error::none) {
+  report->error = alloc_area(bytes, bytes, &area, report, detail);
+  if (report->error != Error::none) {
     block_pool_.give_back(memory);
-    return report;
+    return;
   }
   Block* const block = Block::create(memory, options_.geometry.slots(), area->start, queue);
   block->area = area;
   block->serial = blocks_created_.fetch_add(1, std::memory_order_relaxed);
-  report.address = block->address_of(block->state.serve(slots));
-  report.new_block = true;
-  report.serial = block->serial;
-  report.free = block->state.free();
+  report->address = block->address_of(block->state.serve(slots));
+  report->new_block = true;
+  report->serial = block->serial;
+  report->free = block->state.free();
   XArray& index = queues_[bucket(area->start)]->blocks;
-  report.error = index.insert(options_.geometry.index(area->start), block);
-  if (report.error != Error::none) {
+  report->error = index.insert(options_.geometry.index(area->start), block);
+  if (report->error != Error::none) {
     // Nobody has seen the addresses: they need no flush.
     space_.release_unused(area);
     block_pool_.give_back(memory);
-    return report;
+    return;
   }
   const std::lock_guard guard(queues_[queue]->lock);
   queues_[queue]->free.push_back(block);
-  return report;
 }
 
 // In a read-side critical section. nullptr where there is no block.
@@ -274,7 +269,7 @@ AllocReport VmapAllocator::map_ram(unsigned queue, std::uint64_t pages, FlushDet
   if (const int failed = options_.shootdown->map(range); failed != 0) {
     unmap_ram(report.address, pages);
     report.error = Error::system;
-    report.reclaim.system_errno = failed;
+    report.system_errno = failed;
   }
   return report;
 }

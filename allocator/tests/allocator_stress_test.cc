@@ -112,7 +112,7 @@ class AllocatorStress : public ::testing::TestWithParam<std::string_view> {
 
   bool alloc(unsigned queue, std::uint64_t pages, Allocation* made) {
     const AllocReport report = allocator->map_ram(queue, pages);
-    if (report.reclaimed) {
+    if (report.reclaim) {
       ++reclaims;
     }
     if (report.error != Error::none) {

@@ -279,9 +279,9 @@ TEST_P(EveryRevision, ExhaustedAddressSpaceIsReclaimedOnce) {
   const Address second = small.alloc_new_block(0, 64).address;
   AllocReport report = small.alloc_new_block(0, 1);
   EXPECT_EQ(report.error, Error::busy);
-  EXPECT_TRUE(report.reclaimed);
-  EXPECT_EQ(report.reclaim.purged, 0U);
-  EXPECT_EQ(report.reclaim.flushes, 0U);
+  ASSERT_TRUE(report.reclaim);
+  EXPECT_EQ(report.reclaim->purged, 0U);
+  EXPECT_EQ(report.reclaim->flushes, 0U);
   EXPECT_EQ(small.broken_invariant(), "");
   EXPECT_EQ(small.block_pool().in_use(), 2U) << "the descriptor was given back";
   EXPECT_EQ(small.map_ram(0, 65).error, Error::busy);
@@ -291,9 +291,9 @@ TEST_P(EveryRevision, ExhaustedAddressSpaceIsReclaimedOnce) {
   report = small.alloc_new_block(0, 1, &detail);
   EXPECT_EQ(report.error, Error::none);
   EXPECT_EQ(report.address, first);
-  EXPECT_EQ(report.reclaim.purged, 1U);
-  EXPECT_EQ(report.reclaim.lazy_areas, 1U);
-  EXPECT_EQ(report.reclaim.flushed_pages, kSlots);
+  EXPECT_EQ(report.reclaim->purged, 1U);
+  EXPECT_EQ(report.reclaim->lazy_areas, 1U);
+  EXPECT_EQ(report.reclaim->flushed_pages, kSlots);
   ASSERT_EQ(detail.flushes.size(), 1U);
   EXPECT_TRUE(detail.flushes[0].by_lazy);
   EXPECT_EQ(detail.flushes[0].range, (Range{first, first + kBlockBytes}));
