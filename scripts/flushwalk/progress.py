@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TextIO
 
-from flushwalk import plan
+from flushwalk import plan, sweeps
 
 SECONDS_BETWEEN_LINES = 10.0
-_NOT_IN_SHORT = (plan.BENCH, "walk:", "check:", "gather:")
+_NOT_IN_SHORT = ("walk:", "check:", "gather:")
 _TRUST_AFTER = 0.02  # of the whole: the measured speed counts from here on
 
 
@@ -31,24 +31,27 @@ def in_words(seconds: float) -> str:
 
 def in_short(case: str) -> str:
     """A case's name without what its rivals share or differ in: fits a terminal's line."""
-    kept = [part for part in case.split("/") if not part.startswith(_NOT_IN_SHORT)]
+    bench, *parts = case.split("/")
+    kept = [part for part in parts if not part.startswith(_NOT_IN_SHORT)]
+    if bench != "flush_walk":
+        kept.insert(0, bench.replace("_", " "))
     return " ".join(kept).removeprefix("shootdown:")
 
 
 class TimeLeft:
     """Adds up the estimated seconds of what is done: `begin` for each sweep, then its `step`s."""
 
-    def __init__(self, sweeps: Sequence[plan.Sweep], clock: Callable[[], float] = time.monotonic):
+    def __init__(self, planned: Sequence[sweeps.Sweep], clock: Callable[[], float] = time.monotonic):
         self._clock = clock
         self._start = clock()
-        self._total = plan.total_seconds(sweeps)
+        self._total = plan.total_seconds(planned)
         self._before = 0.0  # of the sweeps that are over
         self._within = 0.0  # of this sweep
         self._sweep_seconds = 0.0
         self._weights: dict[str, float] = {}
         self._steps_done = 0
 
-    def begin(self, sweep: plan.Sweep) -> None:
+    def begin(self, sweep: sweeps.Sweep) -> None:
         self._before += self._sweep_seconds
         self._within = 0.0
         self._sweep_seconds = sweep.seconds()
@@ -60,9 +63,9 @@ class TimeLeft:
         if total <= 0 or done <= self._steps_done:
             return
         if self._steps_done == 0:
-            self._within = plan.SECONDS_PER_SWEEP
+            self._within = sweeps.SECONDS_PER_SWEEP
         steps_of_a_case = max(1.0, total / max(1, len(self._weights)))
-        average = (self._sweep_seconds - plan.SECONDS_PER_SWEEP) / total
+        average = (self._sweep_seconds - sweeps.SECONDS_PER_SWEEP) / total
         weight = self._weights[case] / steps_of_a_case if case in self._weights else average
         self._within += (done - self._steps_done) * weight
         self._steps_done = done

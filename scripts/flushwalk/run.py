@@ -1,7 +1,7 @@
 """scripts/run, once all is built: measures the cases of a plan into a folder and makes its report.
 
 What goes wrong in one program is told and counted, and does not keep the rest from being measured
-and reported. Puts into the folder, besides what flush_walk_bench writes: stale_alias.json, run.json
+and reported. Puts into the folder, besides what the benches write: stale_alias.json, run.json
 (what was asked for, and how it ended) and run.log (what the programs said).
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import errno
 import json
-import re
 import shlex
 import signal
 import subprocess
@@ -24,16 +23,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from flushwalk import child, machine_facts, options, plan
+from flushwalk.sweeps import Sweep
 from flushwalk.progress import Display, TimeLeft, display, in_words
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARIES = ROOT / "build" / "release" / "bin"
 REPORTS = ROOT / "reports"
-BENCH = "flush_walk_bench"
 STALE_ALIAS = "stale_alias"
 STALE_ALIAS_SECONDS = 60
 _LAST_WORDS = 3  # lines of a failed program's that are shown
-_OWN_WORDS = re.compile(rf"{BENCH}: ")
 
 
 @dataclass
@@ -49,8 +47,8 @@ class Run:
     measured_seconds: float = 0.0
 
 
-def _bench_command(wanted: options.Request, sweep: plan.Sweep) -> list[str]:
-    command = [str(BINARIES / BENCH), *sweep.flags()]
+def _bench_command(wanted: options.Request, sweep: Sweep) -> list[str]:
+    command = [str(BINARIES / sweep.bench), *sweep.flags()]
     if wanted.cpus is not None:
         command.append(f"--cpus={','.join(map(str, wanted.cpus))}")
     return command
@@ -85,13 +83,13 @@ def _make_folder(wanted: options.Request) -> Path:
     raise FileExistsError(errno.EEXIST, "exists, and 98 more of that name", REPORTS / name)
 
 
-def _refusal(wanted: options.Request, sweep: plan.Sweep) -> str | None:
-    """Why flush_walk_bench can't measure a sweep here: a call that this kernel lacks, say."""
+def _refusal(wanted: options.Request, sweep: Sweep) -> str | None:
+    """Why the bench can't measure a sweep here: a call that this kernel lacks, say."""
     command = [*_bench_command(wanted, sweep), "--dry-run"]
     asked = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if asked.returncode != options.BAD_INPUT:
         return None
-    words = asked.stderr.strip().splitlines() or [f"{BENCH} refuses {shlex.join(command)}"]
+    words = asked.stderr.strip().splitlines() or [f"{sweep.bench} refuses {shlex.join(command)}"]
     return words[-1]
 
 
@@ -133,9 +131,10 @@ def measure_stale_alias(run: Run) -> None:
         run.failures.append(f"{STALE_ALIAS} told nothing")
 
 
-def measure_sweep(run: Run, sweep: plan.Sweep, left: TimeLeft, shown: Display) -> None:
-    """One call of flush_walk_bench, watched."""
+def measure_sweep(run: Run, sweep: Sweep, left: TimeLeft, shown: Display) -> None:
+    """One call of a bench, watched."""
     case = sweep.title
+    own_words = f"{sweep.bench}: "
     words: deque[str] = deque(maxlen=_LAST_WORDS)
 
     def on_progress(progress: Any) -> None:
@@ -145,7 +144,7 @@ def measure_sweep(run: Run, sweep: plan.Sweep, left: TimeLeft, shown: Display) -
 
     def on_words(line: str) -> None:
         words.append(line)
-        if _OWN_WORDS.match(line):
+        if line.startswith(own_words):
             shown.say(line)
 
     told_to_wait = False
@@ -154,7 +153,7 @@ def measure_sweep(run: Run, sweep: plan.Sweep, left: TimeLeft, shown: Display) -
         nonlocal told_to_wait
         if run.stop.times and not told_to_wait:
             told_to_wait = True
-            shown.say(f"stopping: waiting for {BENCH} to close its files")
+            shown.say(f"stopping: waiting for {sweep.bench} to close its files")
         shown.tick(case, left)
 
     left.begin(sweep)
@@ -163,12 +162,12 @@ def measure_sweep(run: Run, sweep: plan.Sweep, left: TimeLeft, shown: Display) -
     try:
         status = child.run(command, run.log, run.stop, on_progress, on_tick, on_words)
     except OSError as error:
-        run.failures.append(f"{BENCH}: {error.strerror}")
+        run.failures.append(f"{sweep.bench}: {error.strerror}")
         return
     if status != 0 and not run.stop.times:
-        run.failures.append(f"{_how_it_ended(BENCH, status)} while measuring: {sweep.title}")
+        run.failures.append(f"{_how_it_ended(sweep.bench, status)} while measuring: {sweep.title}")
         for line in words:
-            if not _OWN_WORDS.match(line):
+            if not line.startswith(own_words):
                 shown.say(f"  {line}")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from flushwalk import child, options, run
+from flushwalk import child, options, plan, run
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 
@@ -27,7 +27,15 @@ import json, os, re, signal, sys, time
 flags = dict(argument[2:].partition("=")[::2] for argument in sys.argv[1:])
 fault = os.environ.get("FAKE", "") if os.environ.get("FAKE_WHERE", "") in " ".join(sys.argv) else ""
 runs = ("mprotect", "munmap")
-names = [f"flush_walk/walk:{w}/check:locked/gather:{'runs' if s in runs else 'hull'}/shootdown:{s}"
+bench = os.path.basename(sys.argv[0])
+axes = [flag for flag in flags if flag not in
+        ("samples", "repetitions", "benchmark_filter", "out", "progress", "dry-run", "cpus")]
+names = [bench.removesuffix("_bench")]
+for axis in axes:
+    names = [f"{name}/{axis.replace('-', '_')}:{value}" for name in names
+             for value in flags[axis].split(",")]
+if bench == "flush_walk_bench":
+  names = [f"flush_walk/walk:{w}/check:locked/gather:{'runs' if s in runs else 'hull'}/shootdown:{s}"
          f"/blocks:{b}/full:{f}/dirty:{d}/queues:{q}/responders:{r}"
          for w in flags["walk"].split(",") for s in flags["shootdown"].split(",")
          for b in flags["blocks"].split(",") for f in flags["full"].split(",")
@@ -35,7 +43,7 @@ names = [f"flush_walk/walk:{w}/check:locked/gather:{'runs' if s in runs else 'hu
          for r in flags["responders"].split(",")]
 names = [name for name in names if re.search(flags.get("benchmark_filter", ""), name)]
 if fault == "refuse":
-    sys.exit(print("flush_walk_bench: --blocks: 64 is a bad number here", file=sys.stderr) or 2)
+    sys.exit(print(f"{bench}: --blocks: 64 is a bad number here", file=sys.stderr) or 2)
 if "dry-run" in flags:
     sys.exit(print("\n".join(names)))
 stopped = []
@@ -109,7 +117,8 @@ class World:
         self.home = home
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         (home / "bin").mkdir()
-        for name, text in (("flush_walk_bench", BENCH), ("stale_alias", STALE_ALIAS)):
+        programs = {sweep.bench: BENCH for sweep in plan.quick_set(2)}
+        for name, text in {**programs, "stale_alias": STALE_ALIAS}.items():
             (home / "bin" / name).write_text(text)
             (home / "bin" / name).chmod(0o755)
 

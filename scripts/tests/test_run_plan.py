@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from flushwalk import plan, run
+from flushwalk import plan, run, sweeps
 
 SETS = [plan.quick_set(1), plan.quick_set(2), plan.full_set(1), plan.full_set(2), plan.full_set(24)]
 
 
 @pytest.mark.parametrize("sweeps", SETS)
-def test_no_case_is_measured_twice(sweeps: list[plan.Sweep]) -> None:
+def test_no_case_is_measured_twice(sweeps: list[sweeps.Sweep]) -> None:
     names = [case.name for case in plan.all_cases(sweeps)]
     assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("sweeps", SETS)
-def test_every_case_has_its_rival_in_the_same_sweep(sweeps: list[plan.Sweep]) -> None:
+def test_every_case_has_its_rival_in_the_same_sweep(sweeps: list[sweeps.Sweep]) -> None:
     for sweep in sweeps:
         names = {case.name for case in sweep.cases()}
         for name in names:
@@ -43,7 +43,7 @@ def test_quick_set_has_what_the_answer_needs() -> None:
 
 
 @pytest.mark.parametrize("sweeps", [plan.quick_set(1), plan.full_set(1)])
-def test_one_cpu_has_no_responders(sweeps: list[plan.Sweep]) -> None:
+def test_one_cpu_has_no_responders(sweeps: list[sweeps.Sweep]) -> None:
     assert {case.responders for case in plan.all_cases(sweeps)} == {0}
 
 
@@ -90,15 +90,16 @@ def test_a_filter_that_takes_all_of_a_sweep_is_not_passed_on() -> None:
         assert not any(flag.startswith("--benchmark_filter") for flag in sweep.flags())
 
 
-_BENCH = run.BINARIES / run.BENCH
 
 
-@pytest.mark.skipif(not _BENCH.exists(), reason="flush_walk_bench is not built")
-@pytest.mark.parametrize("pattern", [None, re.compile("xarray.*full:50/")])
-def test_the_bench_makes_exactly_these_cases(pattern: re.Pattern[str] | None) -> None:
+@pytest.mark.parametrize("pattern", [None, re.compile("xarray.*full:50/|64")])
+def test_the_benches_make_exactly_these_cases(pattern: re.Pattern[str] | None) -> None:
     cores = run.machine_facts.usable_cores()
     for sweep in plan.narrowed(plan.quick_set(min(cores, 2)), pattern):
-        command = [str(_BENCH), *sweep.flags(), "--dry-run"]
+        program = run.BINARIES / sweep.bench
+        if not program.exists():
+            pytest.skip(f"{sweep.bench} is not built")
+        command = [str(program), *sweep.flags(), "--dry-run"]
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         assert sorted(listed) == sorted(case.name for case in sweep.cases())
 

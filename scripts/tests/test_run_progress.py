@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from flushwalk import plan, progress
+from flushwalk import plan, progress, sweeps
 from flushwalk.child import as_progress
 
 
@@ -18,10 +18,10 @@ class Clock:
         return self.now
 
 
-def two_sweeps() -> list[plan.Sweep]:
+def two_sweeps() -> list[sweeps.Sweep]:
     return [
-        plan.Sweep("small", ("none",), (64,), samples=1000, repetitions=10),
-        plan.Sweep("large", ("none",), (4096, 65536), samples=100, repetitions=10),
+        sweeps.FlushWalk("small", blocks=(64,), samples=1000, repetitions=10),
+        sweeps.FlushWalk("large", blocks=(4096, 65536), samples=100, repetitions=10),
     ]
 
 
@@ -40,16 +40,16 @@ def test_starts_from_the_estimate() -> None:
     assert left.seconds_left == pytest.approx(plan.total_seconds(two_sweeps()))
 
 
-def run_through(sweeps: list[plan.Sweep], speed: float) -> list[tuple[float, float]]:
+def run_through(planned: list[sweeps.Sweep], speed: float) -> list[tuple[float, float]]:
     """Real and predicted time left at each step, if all takes `speed` times the estimate."""
     clock = Clock()
-    left = progress.TimeLeft(sweeps, clock)
-    remaining = speed * plan.total_seconds(sweeps)
+    left = progress.TimeLeft(planned, clock)
+    remaining = speed * plan.total_seconds(planned)
     seen = []
-    for sweep in sweeps:
+    for sweep in planned:
         left.begin(sweep)
-        clock.now += speed * plan.SECONDS_PER_SWEEP
-        remaining -= speed * plan.SECONDS_PER_SWEEP
+        clock.now += speed * sweeps.SECONDS_PER_SWEEP
+        remaining -= speed * sweeps.SECONDS_PER_SWEEP
         cases = sweep.cases()
         total = len(cases) * sweep.repetitions
         for step in range(0, total, 2):  # the bench tells of both rivals in one line
@@ -72,9 +72,9 @@ def test_follows_what_the_machine_needs(speed: float) -> None:
 
 
 def test_fraction_never_goes_back_nor_past_the_end() -> None:
-    sweeps = two_sweeps()
-    left = progress.TimeLeft(sweeps, Clock())
-    left.begin(sweeps[0])
+    planned = two_sweeps()
+    left = progress.TimeLeft(planned, Clock())
+    left.begin(planned[0])
     before = 0.0
     for done, total in ((1, 20), (1, 20), (0, 20), (5, 20), (19, 20), (20, 20), (30, 20), (3, 0)):
         left.step("unknown case", done, total)
@@ -83,11 +83,11 @@ def test_fraction_never_goes_back_nor_past_the_end() -> None:
 
 
 def test_a_sweep_that_failed_counts_as_over() -> None:
-    sweeps = two_sweeps()
-    left = progress.TimeLeft(sweeps, Clock())
-    left.begin(sweeps[0])
-    left.begin(sweeps[1])
-    assert left.fraction == pytest.approx(sweeps[0].seconds() / plan.total_seconds(sweeps))
+    planned = two_sweeps()
+    left = progress.TimeLeft(planned, Clock())
+    left.begin(planned[0])
+    left.begin(planned[1])
+    assert left.fraction == pytest.approx(planned[0].seconds() / plan.total_seconds(planned))
 
 
 def test_without_a_terminal_a_line_every_ten_seconds() -> None:
@@ -125,10 +125,10 @@ def test_the_bar_shows_percent_case_and_time_left(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TERM", "xterm")
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=150)
-    sweeps = two_sweeps()
-    left = progress.TimeLeft(sweeps, Clock())
-    left.begin(sweeps[0])
-    left.begin(sweeps[1])
+    planned = two_sweeps()
+    left = progress.TimeLeft(planned, Clock())
+    left.begin(planned[0])
+    left.begin(planned[1])
     with progress.Bar(console) as shown:
         shown.tick("flush_walk/walk:xarray/gather:hull/shootdown:none/blocks:[64]", left)
         shown.say("flush_walk_bench: [note]")
