@@ -3,13 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <random>
 #include <set>
+#include <thread>
+#include <type_traits>
 #include <vector>
 
+#include "allocator/call_scope.h"
+#include "allocator/tests/sanitizers.h"
 #include "allocator/xarray.h"
 
 namespace flushwalk {
@@ -336,6 +341,12 @@ class UnlinkedNodeTest : public XArrayWalkTest {
  protected:
   static constexpr std::uint64_t kPattern = 0xdeadbeefdeadbee0;
 
+  ~UnlinkedNodeTest() override {
+    for (void* node : poisoned_) {
+      nodes.give_back(node);
+    }
+  }
+
   // Frees what is retired, as a list would that knows no grace period, and overwrites it: slots
   // with the pattern, headers with zero, which ends the walk.
   void free_at_once() {
@@ -365,15 +376,11 @@ class UnlinkedNodeTest : public XArrayWalkTest {
         after_unlinking();
       }
     });
-    for (void* node : poisoned_) {
-      nodes.give_back(node);
-    }
-    poisoned_.clear();
     return seen;
   }
 
  private:
-  std::vector<void*> poisoned_;
+  std::vector<void*> poisoned_;  // stay taken until the walk has ended
 };
 
 TEST_F(UnlinkedNodeTest, AReaderStandingInItSeesItsLastState) {
@@ -387,6 +394,59 @@ TEST_F(UnlinkedNodeTest, FreedAtOnceItIsSeenPoisoned) {
   for (const Way way : {Way::scan, Way::skip, Way::marked}) {
     EXPECT_GT(poison_seen(way, [this] { free_at_once(); }), 0) << static_cast<int>(way);
   }
+}
+
+// The same with a reader in a thread of its own, which stands in the leaf while this one unlinks
+// it.
+class ReaderThreadTest : public UnlinkedNodeTest {
+ protected:
+  template <class Section>
+  int poison_seen_in() {
+    for (std::uint64_t index = 0; index < 8; ++index) {
+      insert_marked(index);
+    }
+    std::atomic<bool> stands{false};
+    std::atomic<bool> go_on{false};
+    int seen = 0;
+    std::thread reader([&] {
+      const Section section;
+      array.for_each_cursor<EmptySlots::scan>([&](std::uint64_t, void* found) {
+        seen += reinterpret_cast<std::uintptr_t>(found) == kPattern ? 1 : 0;
+        stands = true;
+        while (!go_on) {
+          std::this_thread::yield();
+        }
+      });
+    });
+    while (!stands) {
+      std::this_thread::yield();
+    }
+    for (std::uint64_t index = 0; index < 8; ++index) {
+      EXPECT_NE(array.erase(index), nullptr);
+    }
+    std::thread freer([&] {
+      free_at_once();
+      go_on = true;
+    });
+    if (std::is_same_v<Section, CallScope>) {
+      go_on = true;  // the freer waits for the reader
+    }
+    const rcu::Offline waiting;
+    freer.join();
+    reader.join();
+    return seen;
+  }
+};
+
+TEST_F(ReaderThreadTest, AReadSideSectionKeepsTheNode) {
+  EXPECT_EQ(poison_seen_in<CallScope>(), 0);
+}
+
+TEST_F(ReaderThreadTest, WithoutASectionItIsSeenPoisoned) {
+  if (kThreadSanitizer) {
+    GTEST_SKIP() << "reports the race itself";
+  }
+  EXPECT_GT(poison_seen_in<rcu::Offline>(), 0);
 }
 
 }  // namespace
