@@ -108,7 +108,7 @@ class XArray {
   // xa_load.
   void* load(std::uint64_t index) const;
 
-  // xa_get_mark: two loads of the leaf's header line and none of the slot.
+  // xa_get_mark: the descent of load(), then the leaf's mark word in place of the slot.
   bool get_mark(std::uint64_t index) const;
 
   // xa_marked: is anything marked?
