@@ -17,17 +17,17 @@ void BlockState::doom() {
   free_.store(0, std::memory_order_relaxed);
   dirty_.store(slots_, std::memory_order_relaxed);
   dirty_min_ = 0;
-  dirty_max_ = slots_;
+  dirty_max_.store(slots_, std::memory_order_relaxed);
 }
 
 void BlockState::reset_dirty_range() {
   dirty_min_ = slots_;
-  dirty_max_ = 0;
+  dirty_max_.store(0, std::memory_order_relaxed);
 }
 
 void BlockState::restore_dirty_range(SlotRange range) {
   dirty_min_ = range.start;
-  dirty_max_ = range.end;
+  dirty_max_.store(range.end, std::memory_order_relaxed);
 }
 
 const char* BlockState::broken_invariant(bool range_survives_flush) const {
@@ -46,8 +46,8 @@ const char* BlockState::broken_invariant(bool range_survives_flush) const {
       return "the used map has a slot that was never handed out";
     }
   }
-  const bool range_empty = dirty_min_ == slots_ && dirty_max_ == 0;
-  if (!range_empty && dirty_min_ >= dirty_max_) {
+  const bool range_empty = dirty_min_ == slots_ && dirty_max() == 0;
+  if (!range_empty && dirty_min_ >= dirty_max()) {
     return "the dirty range is neither empty nor ascending";
   }
   if (!range_empty && dirty() == 0) {
@@ -71,6 +71,9 @@ Block* Block::create(void* memory, unsigned slots, Address va_start, unsigned qu
 Block* Block::of_retire_node(rcu::RetireNode* node) {
   return reinterpret_cast<Block*>(reinterpret_cast<std::byte*>(node) -
                                   offsetof(Block, retire_node));
+}
+Block* Block::of_dirty_node(DirtyListNode* node) {
+  return reinterpret_cast<Block*>(reinterpret_cast<std::byte*>(node) - offsetof(Block, dirty_node));
 }
 #pragma GCC diagnostic pop
 

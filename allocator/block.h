@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <new>
 
+#include "allocator/dirty_list.h"
 #include "allocator/geometry.h"
 #include "allocator/rcu.h"
 #include "allocator/rcu_list.h"
@@ -48,7 +49,7 @@ class BlockState {
   unsigned in_use() const { return slots_ - free() - dirty(); }
   // Slots handed out so far; also the next slot to hand out.
   unsigned handed_out() const { return slots_ - free(); }
-  SlotRange dirty_range() const { return {dirty_min_, dirty_max_}; }
+  SlotRange dirty_range() const { return {dirty_min_, dirty_max()}; }
 
   // Each reads one word, without the lock: `free` only falls, so a value that is too small for a
   // request stays so.
@@ -83,7 +84,7 @@ class BlockState {
   // Slots [slot, slot + count), cleared before, are dirty now. The last one dooms the block.
   void mark_dirty(unsigned slot, unsigned count) {
     dirty_min_ = std::min(dirty_min_, slot);
-    dirty_max_ = std::max(dirty_max_, slot + count);
+    dirty_max_.store(std::max(dirty_max(), slot + count), std::memory_order_relaxed);
     dirty_.store(dirty() + count, std::memory_order_relaxed);
     assert(free() + dirty() <= slots_);
   }
@@ -97,7 +98,9 @@ class BlockState {
     return unlocked_free() + dirty == slots_ && dirty != slots_;
   }
   bool has_dirty_slots() const { return dirty() != 0; }
-  bool has_dirty_range() const { return dirty_max_ != 0; }
+  bool has_dirty_range() const { return dirty_max() != 0; }
+  // The same without the lock. A free that has returned, as far as the caller can know, is seen.
+  bool unlocked_has_dirty_range() const { return has_dirty_range(); }
 
   // The purge action: no more allocation, doomed, the range is the whole block.
   void doom();
@@ -114,7 +117,7 @@ class BlockState {
   // Of a doomed block: of all that was handed out.
   template <class Visit>
   void for_each_dirty_run(Visit&& visit) const {
-    const unsigned end = dirty_max_ < handed_out() ? dirty_max_ : handed_out();
+    const unsigned end = std::min(dirty_max(), handed_out());
     unsigned slot = dirty_min_;
     while (slot < end) {
       if (slot_in_use(slot)) {
@@ -133,6 +136,8 @@ class BlockState {
   const char* broken_invariant(bool range_survives_flush) const;
 
  private:
+  unsigned dirty_max() const { return dirty_max_.load(std::memory_order_relaxed); }
+
   // Calls visit(word, mask) for each word of the used map that [slot, slot + count) touches: one or
   // two, for no request is longer than a word.
   template <class Visit>
@@ -149,7 +154,7 @@ class BlockState {
   std::atomic<std::uint32_t> free_;
   std::atomic<std::uint32_t> dirty_{0};
   std::uint32_t dirty_min_;
-  std::uint32_t dirty_max_{0};
+  std::atomic<std::uint32_t> dirty_max_{0};
   std::uint32_t slots_;
   std::uint64_t* used_map_;
 };
@@ -166,6 +171,7 @@ class alignas(64) Block : public RcuListNode {
   static Block* create(void* memory, unsigned slots, Address va_start, unsigned queue);
 
   static Block* of_list_node(RcuListNode* node) { return static_cast<Block*>(node); }
+  static Block* of_dirty_node(DirtyListNode* node);
   static Block* of_retire_node(rcu::RetireNode* node);
 
   Address address_of(unsigned slot) const { return va_start + (Address{slot} << kPageShift); }
@@ -183,6 +189,7 @@ class alignas(64) Block : public RcuListNode {
   std::uint64_t serial = 0;      // creation order; constant once published
   Block* next_purged = nullptr;  // belongs to the thread that doomed the block
   rcu::RetireNode retire_node;
+  DirtyListNode dirty_node;  // links the dirty list of the queue whose xarray has the block
 
  private:
   // In braces: with parentheses va_start could be the macro of <cstdarg>.

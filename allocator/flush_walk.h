@@ -1,21 +1,33 @@
 // Flush walk: how a flush finds dirty blocks. First stage of walk -> gather -> shootdown.
 //
-// A walk visits the blocks of one queue and says nothing of what is done with them. Both run inside
-// a read-side critical section of the caller, against concurrent alloc, free and purge.
+// A walk visits the blocks of one queue and says nothing of what is done with them. All run inside
+// a read-side critical section of the caller, against concurrent alloc, free and purge. "Found"
+// below is what has had a completed free before the walk begins and is not doomed; a doomed block's
+// area is on the lazy list or on the way to it, and the caller flushes that after the walk.
 //
-// free_list (v6.4): the queue's free list from its head. INCOMPLETE: a block leaves the list when
-// its last
-//   never-used slot is handed out, and what is freed in it afterwards is not found. That is the bug
-//   of 2008 to 2023.
-// xarray (patch 1): xa_for_each over the queue's xarray. Complete: a block is in its xarray from
-// before its first slot
-//   is handed out until it is doomed, so a block that has a completed free before the walk begins
-//   and is not doomed is present during all of the walk, and is visited (xarray.h). A doomed
-//   block's area is on the lazy list or on the way to it: the caller flushes the lazy list after
-//   the walk.
+// - free_list (v6.4): the queue's free list from its head. INCOMPLETE: a block leaves the list when
+//   its last never-used slot is handed out, and what is freed in it afterwards is not found. That
+//   is the bug of 2008 to 2023.
+// - xarray (patch 1): xa_for_each over the queue's xarray. Complete: a block is in its xarray from
+//   before its first slot is handed out until it is doomed, so what is to be found is present
+//   during all of the walk, and is visited (xarray.h).
+// - cursor_scan, cursor: the same blocks by xas_for_each. Complete for the same reason.
+// - marked: the entries with a mark. A free that makes an empty dirty range a range sets the mark,
+//   inside the block's lock; the walk clears it before it visits, and visit looks at the block
+//   under that lock. Complete: either the free's section comes first, and the visit sees the range;
+//   or it comes after the visit's, and sets the mark anew. A further free that finds a range sets
+//   no mark: the mark is there, or a walk has cleared it and is yet to visit. That walk holds the
+//   purge mutex from before it clears to after its flush, so a flush that begins after the further
+//   free has returned waits for it.
+// - dirty_list: the blocks that such a free has put on the queue's list, in its order. Complete by
+//   the same argument: a block is taken off before it is visited. What is added during the walk is
+//   left for the next.
+// The last two need a revision whose flush resets what it collects under the purge mutex (from p3
+// on); and an allocator that keeps marks or lists (VmapAllocator::Options).
 #ifndef FLUSHWALK_ALLOCATOR_FLUSH_WALK_H_
 #define FLUSHWALK_ALLOCATOR_FLUSH_WALK_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "allocator/block.h"
@@ -47,13 +59,60 @@ std::uint64_t walk_xarray(const VmapBlockQueue& queue, Visit&& visit) {
   return visited;
 }
 
+template <EmptySlots kEmptySlots, class Visit>
+std::uint64_t walk_cursor(const VmapBlockQueue& queue, Visit&& visit) {
+  std::uint64_t visited = 0;
+  queue.blocks.for_each_cursor<kEmptySlots>([&](std::uint64_t, void* block) {
+    ++visited;
+    visit(*static_cast<Block*>(block));
+  });
+  return visited;
+}
+
 template <class Visit>
-std::uint64_t walk_queue(Walk walk, const VmapBlockQueue& queue, Visit&& visit) {
+std::uint64_t walk_marked(VmapBlockQueue& queue, Visit&& visit) {
+  std::uint64_t visited = 0;
+  queue.blocks.for_each_marked_and_clear([&](std::uint64_t, void* block) {
+    ++visited;
+    visit(*static_cast<Block*>(block));
+  });
+  return visited;
+}
+
+template <class Visit>
+std::uint64_t walk_dirty_list(VmapBlockQueue& queue, Visit&& visit) {
+  std::uint64_t visited = 0;
+  const DirtyListNode* const last = queue.dirty.last();
+  DirtyList::Handful taken;
+  bool met_last = last == nullptr;
+  while (!met_last) {
+    const std::size_t count = queue.dirty.take(last, &taken);
+    for (std::size_t i = 0; i < count; ++i) {
+      visit(*Block::of_dirty_node(taken[i]));
+    }
+    visited += count;
+    // `last` may have been freed meanwhile and never be met: then the end of the list ends the
+    // walk.
+    met_last = count == 0 || taken[count - 1] == last;
+  }
+  return visited;
+}
+
+template <class Visit>
+std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit) {
   switch (walk) {
     case Walk::free_list:
       return walk_free_list(queue, visit);
     case Walk::xarray:
       return walk_xarray(queue, visit);
+    case Walk::cursor_scan:
+      return walk_cursor<EmptySlots::scan>(queue, visit);
+    case Walk::cursor:
+      return walk_cursor<EmptySlots::skip>(queue, visit);
+    case Walk::marked:
+      return walk_marked(queue, visit);
+    case Walk::dirty_list:
+      return walk_dirty_list(queue, visit);
   }
   return 0;
 }

@@ -7,6 +7,7 @@
 #ifndef FLUSHWALK_ALLOCATOR_QUEUE_H_
 #define FLUSHWALK_ALLOCATOR_QUEUE_H_
 
+#include "allocator/dirty_list.h"
 #include "allocator/rcu_list.h"
 #include "allocator/spin_lock.h"
 #include "allocator/xarray.h"
@@ -19,6 +20,7 @@ struct alignas(64) VmapBlockQueue {
   SpinLockOf<LockKind::queue> lock;
   RcuList free;
   alignas(64) XArray blocks;
+  DirtyList dirty;  // of the blocks in `blocks`; empty where nobody asks for it
 };
 
 }  // namespace flushwalk

@@ -11,7 +11,7 @@ constexpr std::uint64_t kOperationsPerRelease = 4096;
 constexpr std::uint64_t kVmallocBytes = std::uint64_t{32} << 40;
 
 VmapAllocator::Options options_for(const TraceSetup& setup, const Behaviors& revision,
-                                   Ledger* ledger) {
+                                   const ReplayVariation& variation, Ledger* ledger) {
   VmapAllocator::Options options;
   options.geometry = Geometry(setup.base, setup.slots);
   options.space_blocks =
@@ -19,6 +19,9 @@ VmapAllocator::Options options_for(const TraceSetup& setup, const Behaviors& rev
   options.cpus = setup.cpus;
   options.revision = &revision;
   options.lazy_max_pages = setup.lazy_max_pages.value_or(kernel_lazy_max_pages(setup.cpus.count()));
+  options.walk = variation.walk;
+  options.check = variation.check;
+  options.layout = variation.layout;
   options.ledger = ledger;
   return options;
 }
@@ -47,9 +50,9 @@ const char* operation_name(TraceOp op) {
 
 }  // namespace
 
-Replay::Replay(const TraceSetup& setup, const Behaviors& revision)
+Replay::Replay(const TraceSetup& setup, const Behaviors& revision, const ReplayVariation& variation)
     : allocator_([&] {
-        VmapAllocator::Options options = options_for(setup, revision, &ledger_);
+        VmapAllocator::Options options = options_for(setup, revision, variation, &ledger_);
         options.in_residual_window = [this] {
           if (racing_ == nullptr) {
             return;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -31,11 +32,19 @@ struct ReplaySummary {
   std::uint64_t stale_pages_left = 0;  // by those, added up
 };
 
+// What a replay may have that no kernel has.
+struct ReplayVariation {
+  std::optional<Walk> walk{};  // unset: the revision's
+  Check check = Check::locked;
+  IndexLayout layout = IndexLayout::kernel;
+};
+
 class Replay {
  public:
   using Json = nlohmann::ordered_json;
 
-  Replay(const TraceSetup& setup, const Behaviors& revision);
+  // A walk that needs more than the revision does must not be asked of it (VmapAllocator::Options).
+  Replay(const TraceSetup& setup, const Behaviors& revision, const ReplayVariation& variation = {});
 
   // Performs one operation. `reader` tells where it stands, for errors: a double free, a free of a
   // name that was never allocated, an alloc of a name in use, a free_racing that is not its block's

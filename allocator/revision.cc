@@ -51,6 +51,10 @@ constexpr std::array<Behaviors, 8> kRevisions = make_revisions();
 
 std::span<const Behaviors> revisions() { return kRevisions; }
 
+bool can_walk(const Behaviors& revision, Walk walk) {
+  return revision.reset_collected_range || (walk != Walk::marked && walk != Walk::dirty_list);
+}
+
 const Behaviors* find_revision(std::string_view name) {
   for (const Behaviors& revision : kRevisions) {
     if (revision.name == name) {
@@ -68,8 +72,22 @@ std::string_view name_of(Walk walk) {
       return "free_list";
     case Walk::xarray:
       return "xarray";
+    case Walk::cursor_scan:
+      return "cursor_scan";
+    case Walk::cursor:
+      return "cursor";
+    case Walk::marked:
+      return "marked";
+    case Walk::dirty_list:
+      return "dirty_list";
   }
   return "unknown";
+}
+
+std::string_view name_of(Check check) { return check == Check::locked ? "locked" : "lockless"; }
+
+std::string_view name_of(IndexLayout layout) {
+  return layout == IndexLayout::kernel ? "kernel" : "dense";
 }
 
 }  // namespace flushwalk

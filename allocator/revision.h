@@ -12,11 +12,32 @@
 
 namespace flushwalk {
 
-// How a flush finds dirty blocks.
+// How a flush finds dirty blocks (flush_walk.h). The kernel's are the first two; the others are as
+// complete as `xarray`, and no revision's own.
 enum class Walk {
-  free_list,  // each queue's free list: misses blocks without a never-used slot
-  xarray,     // each queue's xarray by xa_for_each: every live block, from the root for each
+  free_list,    // each queue's free list: misses blocks without a never-used slot
+  xarray,       // each queue's xarray by xa_for_each: every live block, from the root for each
+  cursor_scan,  // by xas_for_each: keeps its node, and looks at each slot
+  cursor,       // the same, and passes empty slots by the node's presence word
+  marked,       // the blocks with a dirty mark in the xarray
+  dirty_list,   // each queue's list of dirty blocks
 };
+inline constexpr Walk kWalks[] = {Walk::free_list, Walk::xarray, Walk::cursor_scan,
+                                  Walk::cursor,    Walk::marked, Walk::dirty_list};
+
+// How the walk looks at a block.
+enum class Check {
+  locked,    // takes its lock, and looks: the kernel's
+  lockless,  // looks, and takes the lock of a dirty block only
+};
+inline constexpr Check kChecks[] = {Check::locked, Check::lockless};
+
+// What a queue's xarray has as its key.
+enum class IndexLayout {
+  kernel,  // the block's index: of N queues each has every N-th, and 64/N entries in a leaf
+  dense,   // the index divided by the number of queues: leaves are full
+};
+inline constexpr IndexLayout kIndexLayouts[] = {IndexLayout::kernel, IndexLayout::dense};
 
 // Which queue's lock the kernel holds when a purge in the flush's walk takes a block off its free
 // list.
@@ -62,6 +83,10 @@ struct Behaviors {
 // changes no behaviour: its row equals p4's.
 std::span<const Behaviors> revisions();
 
+// Whether a flush of that revision can find its blocks so: `marked` and `dirty_list` forget what
+// they have found, and need a flush that resets what it collects, under the purge mutex.
+bool can_walk(const Behaviors& revision, Walk walk);
+
 // The revision of that name, or nullptr.
 const Behaviors* find_revision(std::string_view name);
 
@@ -69,6 +94,8 @@ const Behaviors* find_revision(std::string_view name);
 std::string_view revision_names();
 
 std::string_view name_of(Walk walk);
+std::string_view name_of(Check check);
+std::string_view name_of(IndexLayout layout);
 
 }  // namespace flushwalk
 

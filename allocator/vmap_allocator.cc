@@ -14,21 +14,6 @@ namespace {
 // More pages have no size in bytes.
 constexpr std::uint64_t kMostPages = ~std::uint64_t{0} >> kPageShift;
 
-std::vector<unsigned> make_buckets(const PossibleCpus& cpus, BucketHash hash) {
-  if (hash == BucketHash::possible_count) {
-    std::vector<unsigned> buckets(cpus.count());
-    for (unsigned i = 0; i < cpus.count(); ++i) {
-      buckets[i] = i;
-    }
-    return buckets;
-  }
-  std::vector<unsigned> buckets(cpus.ids());
-  for (unsigned i = 0; i < cpus.ids(); ++i) {
-    buckets[i] = cpus.at_or_after(i);
-  }
-  return buckets;
-}
-
 Range space_of(const VmapAllocator::Options& options) {
   const Address first = options.geometry.first_block();
   return {first, first + options.space_blocks * options.geometry.block_bytes()};
@@ -36,11 +21,30 @@ Range space_of(const VmapAllocator::Options& options) {
 
 }  // namespace
 
+std::vector<VmapAllocator::Bucket> VmapAllocator::make_buckets(const PossibleCpus& cpus,
+                                                               BucketHash hash) {
+  std::vector<Bucket> buckets;
+  const bool by_count = hash == BucketHash::possible_count;
+  std::vector<unsigned> sharers(cpus.ids());
+  for (unsigned i = 0; i < (by_count ? cpus.count() : cpus.ids()); ++i) {
+    const unsigned queue = by_count ? i : cpus.at_or_after(i);
+    buckets.push_back({queue, sharers[queue]++, 0});
+  }
+  for (Bucket& bucket : buckets) {
+    bucket.sharers = sharers[bucket.queue];
+  }
+  return buckets;
+}
+
 VmapAllocator::VmapAllocator(Options options)
     : options_(std::move(options)),
       space_(space_of(options_), options_.lazy_max_pages),
       block_pool_(Block::bytes_for(options_.geometry.slots())),
-      buckets_(make_buckets(options_.cpus, options_.revision->bucket_hash)) {
+      buckets_(make_buckets(options_.cpus, options_.revision->bucket_hash)),
+      walk_(options_.walk.value_or(options_.revision->walk)),
+      keep_marks_(options_.keep_marks || walk_ == Walk::marked),
+      keep_dirty_lists_(options_.keep_dirty_lists || walk_ == Walk::dirty_list) {
+  assert(can_walk(*options_.revision, walk_));
   queues_.reserve(options_.cpus.ids());
   for (unsigned cpu = 0; cpu < options_.cpus.ids(); ++cpu) {
     queues_.push_back(std::make_unique<VmapBlockQueue>(node_pool_, retired_));
@@ -168,8 +172,8 @@ void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* repor
   report->new_block = true;
   report->serial = block->serial;
   report->free = block->state.free();
-  XArray& index = queues_[bucket(area->start)]->blocks;
-  report->error = index.insert(options_.geometry.index(area->start), block);
+  const IndexPlace place = place_of(area->start);
+  report->error = place.blocks.insert(place.key, block);
   if (report->error != Error::none) {
     // Nobody has seen the addresses: they need no flush.
     space_.release_unused(area);
@@ -185,8 +189,22 @@ Block* VmapAllocator::block_at(Address address) const {
   if (address < options_.geometry.first_block()) {
     return nullptr;
   }
-  const XArray& index = queues_[bucket(address)]->blocks;
-  return static_cast<Block*>(index.load(options_.geometry.index(address)));
+  const IndexPlace place = place_of(address);
+  return static_cast<Block*>(place.blocks.load(place.key));
+}
+
+// With the block's lock held, when its dirty range was empty and is not any more. See flush_walk.h.
+void VmapAllocator::block_got_dirty(Block* block) {
+  if (!keep_marks_ && !keep_dirty_lists_) {
+    return;
+  }
+  const IndexPlace place = place_of(block->va_start);
+  if (keep_marks_) {
+    place.blocks.set_mark(place.key);
+  }
+  if (keep_dirty_lists_) {
+    place.dirty.add(&block->dirty_node);
+  }
 }
 
 FreeReport VmapAllocator::free(Address address, unsigned pages) {
@@ -212,11 +230,15 @@ FreeReport VmapAllocator::free(Address address, unsigned pages) {
   report.serial = block->serial;
   {
     const std::lock_guard guard(block->lock);
+    const bool was_clean = !block->state.has_dirty_range();
     block->state.mark_dirty(slot, slots);
     report.free = block->state.free();
     report.dirty = block->state.dirty();
     report.dirty_range = block->state.dirty_range();
     report.block_freed = block->state.doomed();
+    if (was_clean && !report.block_freed) {
+      block_got_dirty(block);
+    }
   }
   if (options_.ledger != nullptr) {
     options_.ledger->freed({address, address + pages * kPageSize});
@@ -233,9 +255,12 @@ FreeReport VmapAllocator::free(Address address, unsigned pages) {
 // free_vmap_block, by the thread that doomed the block; it is off the free list. The whole block is
 // lazily freed, whatever its dirty range says. True: the drain work wants to run.
 bool VmapAllocator::free_block(Block* block) {
-  XArray& index = queues_[bucket(block->va_start)]->blocks;
-  [[maybe_unused]] const void* const erased = index.erase(options_.geometry.index(block->va_start));
+  const IndexPlace place = place_of(block->va_start);
+  [[maybe_unused]] const void* const erased = place.blocks.erase(place.key);
   assert(erased == block);
+  if (keep_dirty_lists_) {
+    place.dirty.remove(&block->dirty_node);
+  }
   VmapArea* const area = block->area;
   space_.unlink(area);
   const bool drain = space_.free_lazy(area);

@@ -29,6 +29,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,14 @@ class VmapAllocator {
     PossibleCpus cpus = PossibleCpus::first(1);
     const Behaviors* revision = find_revision("v6.12");
     std::uint64_t lazy_max_pages = kernel_lazy_max_pages(1);
+    // How a flush finds dirty blocks; unset: the revision's way. can_walk() is true.
+    std::optional<Walk> walk;
+    Check check = Check::locked;
+    IndexLayout layout = IndexLayout::kernel;
+    // What free() keeps up for the walks of these names. The allocator's own walk has what it
+    // needs; collect() by another one needs it named here.
+    bool keep_marks = false;
+    bool keep_dirty_lists = false;
     // Both may be null (no system calls; no shadow accounting) and outlive the allocator.
     Shootdown* shootdown = nullptr;
     Ledger* ledger = nullptr;
@@ -93,8 +102,12 @@ class VmapAllocator {
   }
 
   // The walk of a flush alone, over all possible CPUs' queues: adds the dirty ranges it finds to
-  // `plan` and changes nothing, whatever the revision does with what it finds.
-  FlushReport collect(Walk walk, FlushPlan& plan);
+  // `plan`, and resets them where the revision does; purges and flushes nothing. Not with another
+  // flush at the same time: it takes no mutex.
+  FlushReport collect(Walk walk, Check check, FlushPlan& plan);
+  // Makes what collect() has reset dirty again: freed slots of one block, which was not freed. So a
+  // benchmark flushes the same twice.
+  void make_dirty_again(const Range& slots);
 
   // purge_fragmented_blocks(queue): dooms every block of its free list that has nothing in use. No
   // flush.
@@ -121,12 +134,8 @@ class VmapAllocator {
   const PossibleCpus& cpus() const { return options_.cpus; }
   std::uint64_t lazy_pages() const { return space_.lazy_pages(); }
   // The queue whose xarray holds the block at `address`.
-  unsigned bucket(Address address) const {
-    const std::uint64_t hash = options_.geometry.hash_input(address);
-    // A division is a third of what a free costs.
-    const bool power_of_two = (buckets_.size() & (buckets_.size() - 1)) == 0;
-    return buckets_[power_of_two ? hash & (buckets_.size() - 1) : hash % buckets_.size()];
-  }
+  unsigned bucket(Address address) const { return bucket_of(address).queue; }
+  Walk walk() const { return walk_; }
 
   // The live blocks by creation order, and each possible CPU's free list. At quiescence only.
   AllocatorState state() const;
@@ -145,6 +154,41 @@ class VmapAllocator {
   Gather gather() const {
     return options_.shootdown == nullptr ? Gather::hull : options_.shootdown->gather();
   }
+
+  // One remainder of the address hash. Where several fall on one queue (a sparse mask of possible
+  // CPUs) each has its rank among them, so that dense keys differ.
+  struct Bucket {
+    unsigned queue;
+    unsigned rank;
+    unsigned sharers;
+  };
+  const Bucket& bucket_of(Address address) const {
+    const std::uint64_t hash = options_.geometry.hash_input(address);
+    // A division is a third of what a free costs.
+    const std::uint64_t all = buckets_.size();
+    return buckets_[(all & (all - 1)) == 0 ? hash & (all - 1) : hash % all];
+  }
+  // Where the block at `address` is, or would be.
+  struct IndexPlace {
+    XArray& blocks;
+    std::uint64_t key;
+    DirtyList& dirty;
+  };
+  IndexPlace place_of(Address address) const {
+    const Bucket& bucket = bucket_of(address);
+    std::uint64_t key = options_.geometry.index(address);
+    if (options_.layout == IndexLayout::dense) {
+      key = key / buckets_.size() * bucket.sharers + bucket.rank;
+    }
+    VmapBlockQueue& queue = *queues_[bucket.queue];
+    return {queue.blocks, key, queue.dirty};
+  }
+  static std::vector<Bucket> make_buckets(const PossibleCpus& cpus, BucketHash hash);
+
+  void block_got_dirty(Block* block);
+  template <class Look>
+  void walk_all(Walk walk, Check check, Look&& look, FlushReport* report, FlushDetail* detail);
+  void collect_range(Block& block, FlushPlan& plan, FlushDetail* detail);
 
   AllocReport zero_or_too_many(std::uint64_t pages) const;
   bool serve_from_list(unsigned queue, unsigned slots, AllocReport* report);
@@ -174,7 +218,10 @@ class VmapAllocator {
   SlabPool node_pool_{XArray::kNodeBytes};
   rcu::RetireList retired_;
   std::vector<std::unique_ptr<VmapBlockQueue>> queues_;  // by CPU number, impossible ones included
-  std::vector<unsigned> buckets_;                        // hash remainder -> queue
+  std::vector<Bucket> buckets_;                          // by remainder of the hash
+  Walk walk_;
+  bool keep_marks_;
+  bool keep_dirty_lists_;
   std::atomic<std::uint64_t> blocks_created_{0};
 
   std::mutex purge_mutex_;             // vmap_purge_lock

@@ -63,49 +63,76 @@ FlushReport VmapAllocator::unmap_aliases(FlushPlan& plan, const CallerRange& cal
   return report;
 }
 
-void VmapAllocator::walk_and_collect(FlushPlan& plan, bool purge, PurgedBlocks* purged,
-                                     FlushReport* report, FlushDetail* detail) {
-  const Behaviors& revision = *options_.revision;
-  const unsigned keep_from = revision.keep_usable_blocks ? options_.geometry.slots() / 4 : ~0U;
+// Calls look(block, cpu), with the block's lock held, for the blocks that the walk finds. A
+// lockless check looks at the range first: it is not empty where there is something to collect, nor
+// where there is something to purge, for what made a block purgeable was a free.
+template <class Look>
+void VmapAllocator::walk_all(Walk walk, Check check, Look&& look, FlushReport* report,
+                             FlushDetail* detail) {
   for (const unsigned cpu : options_.cpus.list()) {
-    const std::uint64_t visited = walk_queue(revision.walk, *queues_[cpu], [&](Block& block) {
-      const std::lock_guard guard(block.lock);
-      if (purge && block.state.purgeable() && block.state.free() < keep_from) {
-        const bool by_owner = revision.purge_lock == PurgeLock::owner;
-        doom(block, by_owner ? block.queue : cpu, purged, report, detail);
-      } else if (block.state.has_dirty_range() && !block.state.doomed()) {
-        plan.add_dirty(block);
-        if (detail != nullptr) {
-          detail->dirty_ranges.push_back({block.serial, block.va_start, block.state.dirty_range()});
-        }
-        if (revision.reset_collected_range) {
-          block.state.reset_dirty_range();
-        }
+    const std::uint64_t visited = walk_queue(walk, *queues_[cpu], [&](Block& block) {
+      if (check == Check::lockless && !block.state.unlocked_has_dirty_range()) {
+        return;
       }
+      ++report->block_locks;
+      const std::lock_guard guard(block.lock);
+      look(block, cpu);
     });
     report->visited += visited;
-    report->block_locks += visited;
     if (detail != nullptr) {
       detail->visited_by_queue.push_back(visited);
     }
   }
 }
 
-FlushReport VmapAllocator::collect(Walk walk, FlushPlan& plan) {
+// With the block's lock held.
+void VmapAllocator::collect_range(Block& block, FlushPlan& plan, FlushDetail* detail) {
+  if (!block.state.has_dirty_range() || block.state.doomed()) {
+    return;
+  }
+  plan.add_dirty(block);
+  if (detail != nullptr) {
+    detail->dirty_ranges.push_back({block.serial, block.va_start, block.state.dirty_range()});
+  }
+  if (options_.revision->reset_collected_range) {
+    block.state.reset_dirty_range();
+  }
+}
+
+void VmapAllocator::walk_and_collect(FlushPlan& plan, bool purge, PurgedBlocks* purged,
+                                     FlushReport* report, FlushDetail* detail) {
+  const Behaviors& revision = *options_.revision;
+  const unsigned keep_from = revision.keep_usable_blocks ? options_.geometry.slots() / 4 : ~0U;
+  const auto look = [&](Block& block, unsigned cpu) {
+    if (purge && block.state.purgeable() && block.state.free() < keep_from) {
+      const bool by_owner = revision.purge_lock == PurgeLock::owner;
+      doom(block, by_owner ? block.queue : cpu, purged, report, detail);
+    } else {
+      collect_range(block, plan, detail);
+    }
+  };
+  walk_all(walk_, options_.check, look, report, detail);
+}
+
+FlushReport VmapAllocator::collect(Walk walk, Check check, FlushPlan& plan) {
   const CallScope scope;
   FlushReport report;
   const std::uint64_t before = plan.dirty_blocks();
-  for (const unsigned cpu : options_.cpus.list()) {
-    report.visited += walk_queue(walk, *queues_[cpu], [&](Block& block) {
-      const std::lock_guard guard(block.lock);
-      if (block.state.has_dirty_range() && !block.state.doomed()) {
-        plan.add_dirty(block);
-      }
-    });
-  }
-  report.block_locks = report.visited;
+  const auto look = [&](Block& block, unsigned) { collect_range(block, plan, nullptr); };
+  walk_all(walk, check, look, &report, nullptr);
   report.dirty_blocks = plan.dirty_blocks() - before;
   return report;
+}
+
+void VmapAllocator::make_dirty_again(const Range& slots) {
+  const CallScope scope;
+  Block* const block = block_at(slots.start);
+  const unsigned first = options_.geometry.slot(slots.start);
+  const std::lock_guard guard(block->lock);
+  if (!block->state.has_dirty_range()) {
+    block->state.restore_dirty_range({first, first + static_cast<unsigned>(slots.pages())});
+    block_got_dirty(block);
+  }
 }
 
 // The purge action, with the block's lock held. lock_queue: the queue whose lock the kernel takes,

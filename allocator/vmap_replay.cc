@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ constexpr int kBadInput = 2;
 using flushwalk::Behaviors;
 using flushwalk::Replay;
 using flushwalk::ReplaySummary;
+using flushwalk::ReplayVariation;
 
 struct Column {
   const char* heading;
@@ -83,16 +85,55 @@ void print_summary(const std::vector<const Behaviors*>& revisions,
   fmt::print("\n{}", kLegend);
 }
 
+// The value that name_of() calls `text`.
+template <class Value, std::size_t kCount>
+std::optional<std::string> read_name(const char* flag, const std::string& text,
+                                     const Value (&values)[kCount], Value* found) {
+  std::string all;
+  for (const Value value : values) {
+    if (name_of(value) == text) {
+      *found = value;
+      return std::nullopt;
+    }
+    all += fmt::format("{}{}", all.empty() ? "" : ", ", name_of(value));
+  }
+  return fmt::format("{}: `{}` is not one of {}", flag, text, all);
+}
+
+// The first that is wrong, in words.
+std::optional<std::string> read_variation(const std::string& walk, const std::string& check,
+                                          const std::string& index,
+                                          const std::vector<const Behaviors*>& revisions,
+                                          ReplayVariation* variation) {
+  auto problem = read_name("--check", check, flushwalk::kChecks, &variation->check);
+  if (!problem) {
+    problem = read_name("--index", index, flushwalk::kIndexLayouts, &variation->layout);
+  }
+  if (problem || walk.empty()) {
+    return problem;
+  }
+  problem = read_name("--walk", walk, flushwalk::kWalks, &variation->walk.emplace());
+  for (const Behaviors* revision : revisions) {
+    if (!problem && !can_walk(*revision, *variation->walk)) {
+      problem = fmt::format(
+          "--walk: `{}` needs a revision that resets what it has collected (p3 on), {} does not",
+          walk, revision->name);
+    }
+  }
+  return problem;
+}
+
 // Each operation is performed in every revision before the next one is read: the trace is read
 // once.
 int replay(std::istream& in, const std::string& name,
-           const std::vector<const Behaviors*>& revisions, bool summary) {
+           const std::vector<const Behaviors*>& revisions, const ReplayVariation& variation,
+           bool summary) {
   std::vector<std::unique_ptr<Replay>> replays;
   int status = 0;
   try {
     flushwalk::TraceReader reader(in, name);
     for (const Behaviors* revision : revisions) {
-      replays.push_back(std::make_unique<Replay>(reader.setup(), *revision));
+      replays.push_back(std::make_unique<Replay>(reader.setup(), *revision, variation));
     }
     flushwalk::TraceOperation operation;
     while (reader.next(&operation)) {
@@ -132,6 +173,16 @@ int main(int argc, char** argv) {
       "--revision", revision_name, fmt::format("one of {}", flushwalk::revision_names()));
   app.add_flag("--all", all, "every revision; with --summary")->excludes(revision_option);
   app.add_flag("--summary", summary, "one table row a revision instead of the answers");
+  std::string walk;
+  std::string check = "locked";
+  std::string index = "kernel";
+  app.add_option(
+      "--walk", walk,
+      "how a flush finds dirty blocks, instead of the revision's way: free_list, xarray, "
+      "cursor_scan, cursor, marked, dirty_list");
+  app.add_option("--check", check, "how it looks at a block: locked, lockless")
+      ->capture_default_str();
+  app.add_option("--index", index, "the xarrays' keys: kernel, dense")->capture_default_str();
   app.add_option("trace", file, "the trace (default: standard input)");
   const auto refuse = [](const std::string& line) {
     std::cerr << "vmap_replay: " << line << '\n';
@@ -157,13 +208,17 @@ int main(int argc, char** argv) {
     return refuse(fmt::format("--revision: `{}` is not one of {}", revision_name,
                               flushwalk::revision_names()));
   }
+  ReplayVariation variation;
+  if (const auto problem = read_variation(walk, check, index, revisions, &variation)) {
+    return refuse(*problem);
+  }
   std::ios::sync_with_stdio(false);
   if (file.empty()) {
-    return replay(std::cin, "standard input", revisions, summary);
+    return replay(std::cin, "standard input", revisions, variation, summary);
   }
   std::ifstream in(file);
   if (!in) {
     return refuse(fmt::format("{}: {}", file, std::strerror(errno)));
   }
-  return replay(in, file, revisions, summary);
+  return replay(in, file, revisions, variation, summary);
 }

@@ -60,6 +60,14 @@ std::string VmapAllocator::broken_invariant() const {
     if (block->state.doomed()) {
       return fmt::format("block {}: doomed and still in its xarray", view.serial);
     }
+    const IndexPlace place = place_of(view.start);
+    if (keep_marks_ && block->state.has_dirty_range() && !place.blocks.get_mark(place.key)) {
+      return fmt::format("block {}: dirty and not marked", view.serial);
+    }
+    if (keep_dirty_lists_ && block->state.has_dirty_range() &&
+        block->dirty_node.prev_dirty == nullptr) {
+      return fmt::format("block {}: dirty and on no dirty list", view.serial);
+    }
     if (view.on_list != (view.free > 0)) {
       return fmt::format("block {}: {} never-used slots, {} a free list", view.serial, view.free,
                          view.on_list ? "on" : "not on");

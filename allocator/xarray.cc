@@ -38,6 +38,13 @@ void XArrayNode::unmark(unsigned slot) {
   }
 }
 
+void XArrayNode::unmark_all() {
+  marks.store(0, std::memory_order_relaxed);
+  if (XArrayNode* const above = parent.load(std::memory_order_relaxed); above != nullptr) {
+    above->unmark(offset);
+  }
+}
+
 XArray::~XArray() { give_back_all(head_.load(std::memory_order_relaxed)); }
 
 void XArray::give_back_all(void* entry) {
@@ -386,6 +393,26 @@ bool XArray::clear_mark_locked(std::uint64_t index) {
   }
   leaf->unmark(slot);
   return true;
+}
+
+// The leaf's marks, which are cleared. A leaf that is no longer in the tree keeps them: writers
+// never touch it, and what it held may be elsewhere, with its mark.
+std::uint64_t XArray::take_marks(const Node& leaf, std::uint64_t base) {
+  if (leaf.marks.load(std::memory_order_acquire) == 0) {
+    return 0;
+  }
+  const std::lock_guard guard(lock_);
+  const std::uint64_t bits = leaf.marks.load(std::memory_order_relaxed);
+  void* const head = head_.load(std::memory_order_relaxed);
+  if (bits == 0 || !Node::is_node(head)) {
+    return bits;
+  }
+  const auto marked = static_cast<unsigned>(std::countr_zero(bits));
+  Node* const now = writers_leaf_of(head, base | marked);
+  if (now == &leaf) {
+    now->unmark_all();
+  }
+  return bits;
 }
 
 const char* XArray::broken_invariant() const {

@@ -137,14 +137,28 @@ class XArray {
   // xas_for_each: keeps its node from entry to entry.
   template <EmptySlots kEmptySlots, class Visit>
   void for_each_cursor(Visit&& visit) const {
-    walk<kEmptySlots == EmptySlots::scan ? Steps::slots : Steps::present>(visit);
+    constexpr Steps kSteps = kEmptySlots == EmptySlots::scan ? Steps::slots : Steps::present;
+    walk<kSteps>(visit, look_at_bits<kSteps>);
   }
 
   // xas_for_each_marked: those that are marked during the whole walk, and no others but those that
   // are marked at some moment of it.
   template <class Visit>
   void for_each_marked(Visit&& visit) const {
-    walk<Steps::marks>(visit);
+    walk<Steps::marks>(visit, look_at_bits<Steps::marks>);
+  }
+
+  // The same, and clears the mark of each before it is visited: one turn of the lock for a leaf.
+  template <class Visit>
+  void for_each_marked_and_clear(Visit&& visit) {
+    if (void* const head = head_.load(std::memory_order_acquire); !Node::is_node(head)) {
+      if (clear_mark(0)) {
+        visit(std::uint64_t{0}, Node::without_mark(head));
+      }
+      return;
+    }
+    walk<Steps::marks>(
+        visit, [this](const Node& leaf, std::uint64_t base) { return take_marks(leaf, base); });
   }
 
   // nullptr, or the first of the tree's invariants that does not hold. Takes the lock; for tests.
@@ -159,14 +173,19 @@ class XArray {
   template <Steps kSteps>
   static std::uint64_t bits_of(const Node& node);
   template <Steps kSteps>
+  static std::uint64_t look_at_bits(const Node& leaf, std::uint64_t /*base*/) {
+    return bits_of<kSteps>(leaf);
+  }
+  template <Steps kSteps>
   static const Node* child_from(const Node& node, unsigned* offset);
   template <Steps kSteps, class Visit>
-  static void visit_leaf(const Node& leaf, std::uint64_t base, Visit& visit);
-  template <Steps kSteps, class Visit>
-  void walk(Visit& visit) const;
+  static void visit_leaf(const Node& leaf, std::uint64_t base, std::uint64_t bits, Visit& visit);
+  template <Steps kSteps, class Visit, class LeafBits>
+  void walk(Visit& visit, LeafBits&& leaf_bits) const;
 
   bool set_mark_locked(std::uint64_t index);
   bool clear_mark_locked(std::uint64_t index);
+  std::uint64_t take_marks(const Node& leaf, std::uint64_t base);
   Stored put(std::uint64_t index, void* entry, bool replace);
   Error put_below(Node* node, std::uint64_t index, void* entry);
   Error grow(void* head, std::uint64_t index, void* entry);
@@ -181,7 +200,7 @@ class XArray {
   static const char* broken_invariant_below(const Node& node);
 
   std::atomic<void*> head_{nullptr};
-  mutable SpinLock lock_;
+  mutable SpinLockOf<LockKind::xarray> lock_;
   SlabPool& nodes_;
   rcu::RetireList& retired_;
 };
@@ -262,7 +281,7 @@ const XArrayNode* XArray::child_from(const Node& node, unsigned* offset) {
 // whether visit only reads them or locks them, and cost 5 ns an entry where visit does not look at
 // them.
 template <XArray::Steps kSteps, class Visit>
-void XArray::visit_leaf(const Node& leaf, std::uint64_t base, Visit& visit) {
+void XArray::visit_leaf(const Node& leaf, std::uint64_t base, std::uint64_t bits, Visit& visit) {
   if constexpr (kSteps == Steps::slots) {
     for (unsigned slot = 0; slot < kSlots; ++slot) {
       void* const entry = leaf.slots[slot].load(std::memory_order_acquire);
@@ -271,7 +290,6 @@ void XArray::visit_leaf(const Node& leaf, std::uint64_t base, Visit& visit) {
       }
     }
   } else {
-    std::uint64_t bits = bits_of<kSteps>(leaf);
     for (; bits != 0; bits &= bits - 1) {
       const auto slot = static_cast<unsigned>(std::countr_zero(bits));
       void* const entry = leaf.slots[slot].load(std::memory_order_acquire);
@@ -282,8 +300,9 @@ void XArray::visit_leaf(const Node& leaf, std::uint64_t base, Visit& visit) {
   }
 }
 
-template <XArray::Steps kSteps, class Visit>
-void XArray::walk(Visit& visit) const {
+// leaf_bits(leaf, first index): which of the leaf's slots to look into, where not all.
+template <XArray::Steps kSteps, class Visit, class LeafBits>
+void XArray::walk(Visit& visit, LeafBits&& leaf_bits) const {
   void* const head = head_.load(std::memory_order_acquire);
   if (!Node::is_node(head)) {
     if (head != nullptr && (kSteps != Steps::marks || Node::has_mark(head))) {
@@ -296,7 +315,8 @@ void XArray::walk(Visit& visit) const {
   unsigned offset = 0;     // where the search in node begins
   for (;;) {
     if (node->shift == 0) {
-      visit_leaf<kSteps>(*node, base, visit);
+      const std::uint64_t bits = kSteps == Steps::slots ? 0 : leaf_bits(*node, base);
+      visit_leaf<kSteps>(*node, base, bits, visit);
     } else if (const Node* const child = child_from<kSteps>(*node, &offset); child != nullptr) {
       base = (base & ~Node::span_mask(node->shift)) | (std::uint64_t{offset} << node->shift);
       node = child;

@@ -83,6 +83,8 @@ struct XArrayNode {
   }
   // Clears the mark of a slot, and those above as far as nothing else is marked below them.
   void unmark(unsigned slot);
+  // Clears all marks of a leaf, and those above it in the same way.
+  void unmark_all();
 
  private:
   static constexpr std::uintptr_t kNodeTag = 1;

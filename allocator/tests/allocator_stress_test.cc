@@ -1,12 +1,15 @@
 // The allocator from several threads at once, in every revision: nothing is handed out twice,
 // nothing is lost, no address is reused before its flush, and from patch 1 on every completed free
 // is covered by the flush that follows it. Bounded by operations, not by time.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <ostream>
 #include <random>
 #include <string>
 #include <thread>
@@ -97,14 +100,36 @@ struct Allocation {
   }
 };
 
-class AllocatorStress : public ::testing::TestWithParam<std::string_view> {
+struct Variant {
+  std::string_view revision;
+  std::optional<Walk> walk{};
+  Check check = Check::locked;
+  IndexLayout layout = IndexLayout::kernel;
+
+  std::string name() const {
+    std::string text(revision);
+    if (walk) {
+      text += fmt::format("_{}_{}_{}", name_of(*walk), name_of(check), name_of(layout));
+    }
+    std::erase(text, '.');
+    return text;
+  }
+  friend std::ostream& operator<<(std::ostream& out, const Variant& variant) {
+    return out << variant.name();
+  }
+};
+
+class AllocatorStress : public ::testing::TestWithParam<Variant> {
  protected:
   AllocatorStress() {
     VmapAllocator::Options options;
     options.geometry = Geometry(kBase, kSlots);
     options.space_blocks = kSpaceBlocks;
     options.cpus = PossibleCpus::first(kThreads);
-    options.revision = find_revision(GetParam());
+    options.revision = find_revision(GetParam().revision);
+    options.walk = GetParam().walk;
+    options.check = GetParam().check;
+    options.layout = GetParam().layout;
     options.lazy_max_pages = 4 * kSlots;
     options.shootdown = &shadow;
     allocator = std::make_unique<VmapAllocator>(options);
@@ -279,12 +304,21 @@ class AllocatorStress : public ::testing::TestWithParam<std::string_view> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Revisions, AllocatorStress,
-                         ::testing::Values("v6.4", "p1", "p2", "p3", "p4", "p5", "p6", "v6.12"),
-                         [](const auto& instance) {
-                           std::string name(instance.param);
-                           std::erase(name, '.');
-                           return name;
-                         });
+                         ::testing::Values(Variant{"v6.4"}, Variant{"p1"}, Variant{"p2"},
+                                           Variant{"p3"}, Variant{"p4"}, Variant{"p5"},
+                                           Variant{"p6"}, Variant{"v6.12"}),
+                         [](const auto& instance) { return instance.param.name(); });
+
+INSTANTIATE_TEST_SUITE_P(
+    Walks, AllocatorStress,
+    ::testing::Values(Variant{"v6.12", Walk::cursor_scan},
+                      Variant{"v6.12", Walk::cursor, Check::lockless, IndexLayout::dense},
+                      Variant{"p3", Walk::marked}, Variant{"v6.12", Walk::marked, Check::lockless},
+                      Variant{"v6.12", Walk::marked, Check::locked, IndexLayout::dense},
+                      Variant{"p3", Walk::dirty_list},
+                      Variant{"v6.12", Walk::dirty_list, Check::lockless},
+                      Variant{"p2", Walk::xarray, Check::lockless, IndexLayout::dense}),
+    [](const auto& instance) { return instance.param.name(); });
 
 TEST_P(AllocatorStress, LosesNothingAndHandsOutNothingTwice) {
   run([&](unsigned thread) { anything_goes(thread, 3000 * kFactor); });
@@ -316,7 +350,7 @@ TEST_P(AllocatorStress, OneQueueForAll) {
 
 TEST_P(AllocatorStress, EveryCompletedFreeIsFlushed) {
   run([&](unsigned thread) { complete_flushes(thread, 2000 * kFactor); });
-  if (GetParam() == "v6.4") {
+  if (GetParam().revision == "v6.4") {
     EXPECT_GT(uncovered, 0) << "its walk misses full blocks";
     uncovered = 0;
   }

@@ -279,7 +279,8 @@ TEST(Gathering, RunsAreExactlyTheFreedSlots) {
   }
 }
 
-TEST(Collect, FindsTheRangesAndChangesNothing) {
+// Collecting again, after make_dirty_again(), finds the same.
+TEST(Collect, FindsTheRangesPurgesAndFlushesNothing) {
   for (const std::string_view revision : kAll) {
     SCOPED_TRACE(revision);
     Subject subject(revision, 2);
@@ -288,18 +289,25 @@ TEST(Collect, FindsTheRangesAndChangesNothing) {
     subject.free(subject.alloc(8, 1), 8);    // purgeable
     subject.alloc(8, 0);
     const std::string before = subject.picture();
-    for (int round = 0; round < 2; ++round) {
+    const auto again = [&] {
+      subject.allocator.make_dirty_again(pages(64, 128));
+      subject.allocator.make_dirty_again(pages(kSlots, kSlots + 8));
+    };
+    for (const Check check : kChecks) {
       FlushPlan by_xarray(Gather::hull);
-      const FlushReport found = subject.allocator.collect(Walk::xarray, by_xarray);
+      const FlushReport found = subject.allocator.collect(Walk::xarray, check, by_xarray);
       EXPECT_EQ(found.visited, 3U);
-      EXPECT_EQ(found.block_locks, 3U);
+      EXPECT_EQ(found.block_locks, check == Check::locked ? 3U : 2U);
       EXPECT_EQ(found.dirty_blocks, 2U);
       EXPECT_THAT(by_xarray.ranges(), ElementsAre(pages(64, kSlots + 8)));
+      EXPECT_EQ(subject.picture() == before, !subject.allocator.revision().reset_collected_range);
+      again();
       FlushPlan by_list(Gather::runs);
-      const FlushReport listed = subject.allocator.collect(Walk::free_list, by_list);
+      const FlushReport listed = subject.allocator.collect(Walk::free_list, check, by_list);
       EXPECT_EQ(listed.visited, 2U);
       EXPECT_EQ(listed.dirty_blocks, 1U);
       EXPECT_THAT(by_list.ranges(), ElementsAre(pages(kSlots, kSlots + 8)));
+      again();
       EXPECT_EQ(subject.picture(), before);
     }
     EXPECT_EQ(subject.shootdown.calls(), 0U);

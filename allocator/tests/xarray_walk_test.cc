@@ -170,6 +170,45 @@ TEST_F(XArrayWalkTest, MarksSurviveGrowthAndShrinking) {
   }
 }
 
+// Random trees, the marks of the whole taken at once; what is marked from inside of the walk,
+// before or behind the place where it stands, is marked afterwards.
+TEST_F(XArrayWalkTest, TakingTheMarksVisitsEachOnceAndLeavesNone) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 200; ++round) {
+    const std::uint64_t spread = std::uint64_t{1} << (random() % 40);
+    for (int i = 0; i < 40; ++i) {
+      const std::uint64_t index = random() % 64 * spread;
+      if (!model.contains(index)) {
+        insert(index);
+      }
+      if (random() % 2 == 0) {
+        array.set_mark(index);
+        marks.insert(index);
+      }
+    }
+    const std::uint64_t again = marks.empty() ? 0 : *marks.begin();
+    std::set<std::uint64_t> taken;
+    array.for_each_marked_and_clear([&](std::uint64_t index, void* there) {
+      EXPECT_EQ(there, model.at(index));
+      EXPECT_TRUE(taken.insert(index).second);
+      EXPECT_FALSE(array.get_mark(index)) << "cleared before it is visited";
+      if (taken.size() == marks.size()) {
+        array.set_mark(again);
+      }
+    });
+    EXPECT_EQ(taken, marks);
+    EXPECT_EQ(array.broken_invariant(), nullptr);
+    EXPECT_EQ(array.marked(), !marks.empty());
+    EXPECT_TRUE(marks.empty() || array.clear_mark(again));
+    EXPECT_FALSE(array.marked());
+    for (const auto& [index, there] : model) {
+      array.erase(index);
+    }
+    model.clear();
+    marks.clear();
+  }
+}
+
 TEST_F(XArrayWalkTest, StoreRefusesWhatInsertRefuses) {
   EXPECT_EQ(array.store(5, nullptr).error, Error::invalid);
   EXPECT_EQ(array.store(5, static_cast<std::byte*>(entry(0)) + 2).error, Error::invalid);

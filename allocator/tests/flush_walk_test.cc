@@ -1,0 +1,245 @@
+// The complete walks beside the kernel's: what each visits and locks, and that what got dirty is
+// found once and only once. Their answers to the recorded traces are a test of their own, and so is
+// what they do while others free (allocator_stress_test.cc).
+#include "allocator/flush_walk.h"
+
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "allocator/dirty_list.h"
+#include "allocator/tests/subject.h"
+
+namespace flushwalk {
+namespace {
+
+using ::testing::ElementsAre;
+
+struct Variant {
+  Walk walk;
+  Check check;
+  IndexLayout layout;
+};
+
+std::vector<Variant> complete_variants() {
+  std::vector<Variant> all;
+  for (const Walk walk : kWalks) {
+    for (const Check check : kChecks) {
+      for (const IndexLayout layout : kIndexLayouts) {
+        if (walk != Walk::free_list) {
+          all.push_back({walk, check, layout});
+        }
+      }
+    }
+  }
+  return all;
+}
+
+std::string name(const Variant& variant) {
+  return fmt::format("{} {} {}", name_of(variant.walk), name_of(variant.check),
+                     name_of(variant.layout));
+}
+
+// Four queues, each with blocks which are full and clean, full and dirty, listed and dirty, and
+// listed and clean.
+struct Populated {
+  explicit Populated(const Variant& variant) {
+    VmapAllocator::Options options;
+    options.geometry = Geometry(kBase, kSlots);
+    options.space_blocks = 64;
+    options.cpus = PossibleCpus::first(4);
+    options.walk = variant.walk;
+    options.check = variant.check;
+    options.layout = variant.layout;
+    options.ledger = &ledger;
+    allocator = std::make_unique<VmapAllocator>(options);
+    for (unsigned i = 0; i < kBlocks; ++i) {
+      const Address first = allocator->alloc_new_block(i % 4, 64).address;
+      const bool full = i % 4 < 2;
+      if (full) {
+        allocator->alloc_in_block(first, 64);
+      }
+      if (i % 4 == 1 || i % 4 == 2) {
+        to_free.push_back(first);
+      } else {
+        clean.push_back(first);
+      }
+    }
+  }
+  void free_all() {
+    for (const Address address : to_free) {
+      allocator->free(address, 64);
+    }
+  }
+  FlushReport flush() {
+    FlushPlan plan(Gather::hull);
+    return allocator->unmap_aliases(plan);
+  }
+
+  static constexpr unsigned kBlocks = 32;
+  static constexpr unsigned kDirty = 16;
+  Ledger ledger;
+  std::unique_ptr<VmapAllocator> allocator;
+  std::vector<Address> to_free;
+  std::vector<Address> clean;
+};
+
+bool visits_dirty_blocks_only(Walk walk) {
+  return walk == Walk::marked || walk == Walk::dirty_list;
+}
+
+TEST(CompleteWalks, FindEveryDirtyBlockOnce) {
+  for (const Variant& variant : complete_variants()) {
+    SCOPED_TRACE(name(variant));
+    Populated subject(variant);
+    EXPECT_EQ(subject.flush().dirty_blocks, 0U) << "nothing was freed";
+    subject.free_all();
+    EXPECT_EQ(subject.allocator->broken_invariant(), "");
+    const FlushReport report = subject.flush();
+    // Half of them are full, the others have nothing in use: too few slots to be kept.
+    EXPECT_EQ(report.dirty_blocks + report.purged, Populated::kDirty);
+    EXPECT_EQ(report.visited,
+              visits_dirty_blocks_only(variant.walk) ? Populated::kDirty : Populated::kBlocks);
+    EXPECT_EQ(report.block_locks,
+              variant.check == Check::lockless ? Populated::kDirty : report.visited);
+    EXPECT_EQ(subject.ledger.stale_pages(), 0U);
+    const FlushReport again = subject.flush();
+    EXPECT_EQ(again.dirty_blocks, 0U);
+    EXPECT_EQ(again.flushes, 0U);
+    EXPECT_EQ(again.visited,
+              visits_dirty_blocks_only(variant.walk) ? 0U : Populated::kBlocks - report.purged);
+    EXPECT_EQ(subject.allocator->broken_invariant(), "");
+  }
+}
+
+TEST(CompleteWalks, ABlockThatGetsDirtyAgainIsFoundAgain) {
+  for (const Variant& variant : complete_variants()) {
+    SCOPED_TRACE(name(variant));
+    Populated subject(variant);
+    subject.free_all();
+    subject.flush();
+    // A full block, clean until now: half of it, then the other half, which dooms it.
+    ASSERT_EQ(subject.allocator->free(subject.clean.front(), 64).error, Error::none);
+    EXPECT_EQ(subject.flush().dirty_blocks, 1U);
+    EXPECT_TRUE(subject.allocator->free(subject.clean.front() + 64 * kPageSize, 64).block_freed);
+    EXPECT_EQ(subject.allocator->broken_invariant(), "");
+    const FlushReport report = subject.flush();
+    EXPECT_EQ(report.dirty_blocks, 0U) << "its area is on the lazy list";
+    EXPECT_EQ(report.lazy_areas, 1U);
+    EXPECT_EQ(subject.ledger.stale_pages(), 0U);
+  }
+}
+
+// A doomed block leaves marks and lists behind at once: nobody may meet its memory later.
+TEST(CompleteWalks, NothingOfADoomedBlockIsLeft) {
+  for (const Variant& variant : complete_variants()) {
+    SCOPED_TRACE(name(variant));
+    Populated subject(variant);
+    subject.free_all();
+    const Address full = subject.to_free.front();
+    EXPECT_TRUE(subject.allocator->free(full + 64 * kPageSize, 64).block_freed);
+    for (unsigned queue = 0; queue < 4; ++queue) {
+      subject.allocator->purge(queue);
+    }
+    subject.allocator->release_retired();
+    EXPECT_EQ(subject.allocator->broken_invariant(), "");
+    const FlushReport report = subject.flush();
+    EXPECT_EQ(report.dirty_blocks, Populated::kDirty / 2 - 1) << "the full ones";
+    EXPECT_EQ(subject.ledger.stale_pages(), 0U);
+  }
+}
+
+// A sparse mask: several remainders of the hash fall on one queue, and dense keys must differ.
+TEST(DenseLayout, BlocksOfOneQueueHaveKeysOfTheirOwn) {
+  for (const std::string_view revision : {"p6", "v6.12"}) {
+    VmapAllocator::Options options;
+    // No multiple of the number of queues in blocks.
+    options.geometry = Geometry(kBase + 5 * kSlots * kPageSize, kSlots);
+    options.space_blocks = 200;
+    options.cpus = PossibleCpus({0, 3, 6});
+    options.revision = find_revision(revision);
+    options.layout = IndexLayout::dense;
+    VmapAllocator allocator(options);
+    std::vector<Address> made;
+    for (unsigned i = 0; i < 200; ++i) {
+      const AllocReport report = allocator.alloc_new_block(3 * (i % 3), 1);
+      ASSERT_EQ(report.error, Error::none) << i;
+      made.push_back(report.address);
+    }
+    EXPECT_EQ(allocator.broken_invariant(), "");
+    for (const Address address : made) {
+      EXPECT_EQ(allocator.free(address, 1).error, Error::none);
+    }
+  }
+}
+
+// One leaf for 64 blocks of a queue, whatever the number of queues; the kernel's keys need more.
+TEST(DenseLayout, FillsItsLeaves) {
+  for (const IndexLayout layout : kIndexLayouts) {
+    VmapAllocator::Options options;
+    options.geometry = Geometry(kBase, kSlots);
+    options.space_blocks = 64 * 64;
+    options.cpus = PossibleCpus::first(64);
+    options.layout = layout;
+    VmapAllocator allocator(options);
+    for (unsigned i = 0; i < 64 * 64; ++i) {
+      ASSERT_EQ(allocator.alloc_new_block(i % 64, 1).error, Error::none);
+    }
+    const std::size_t nodes = allocator.node_pool().in_use();
+    if (layout == IndexLayout::dense) {
+      EXPECT_EQ(nodes, 64U);
+    } else {
+      EXPECT_EQ(nodes, 64U * 65) << "a leaf for each block, and a root";
+    }
+  }
+}
+
+TEST(DirtyListWalk, LeavesWhatIsAddedMeanwhileForTheNextOne) {
+  DirtyList list;
+  DirtyListNode nodes[3];
+  list.add(&nodes[0]);
+  list.add(&nodes[1]);
+  list.add(&nodes[1]);
+  const DirtyListNode* const last = list.last();
+  list.add(&nodes[2]);
+  DirtyList::Handful taken;
+  ASSERT_EQ(list.take(last, &taken), 2U);
+  EXPECT_EQ(taken[0], &nodes[0]);
+  EXPECT_EQ(taken[1], &nodes[1]);
+  list.remove(&nodes[1]);
+  list.remove(&nodes[2]);
+  EXPECT_EQ(list.last(), nullptr);
+  EXPECT_EQ(list.take(nullptr, &taken), 0U);
+}
+
+TEST(DirtyListWalk, TakesAHandfulAtATime) {
+  DirtyList list;
+  std::vector<DirtyListNode> nodes(2 * DirtyList::kHandful + 1);
+  for (DirtyListNode& node : nodes) {
+    list.add(&node);
+  }
+  DirtyList::Handful taken;
+  std::vector<std::size_t> counts;
+  for (std::size_t count = 1; count != 0;) {
+    count = list.take(&nodes.back(), &taken);
+    counts.push_back(count);
+  }
+  EXPECT_THAT(counts, ElementsAre(DirtyList::kHandful, DirtyList::kHandful, 1U, 0U));
+}
+
+TEST(CanWalk, WhatForgetsNeedsAFlushThatResets) {
+  for (const Behaviors& revision : revisions()) {
+    for (const Walk walk : kWalks) {
+      EXPECT_EQ(can_walk(revision, walk),
+                !visits_dirty_blocks_only(walk) ||
+                    (revision.name != "v6.4" && revision.name != "p1" && revision.name != "p2"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace flushwalk
