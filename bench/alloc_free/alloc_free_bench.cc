@@ -1,0 +1,54 @@
+// alloc_free_bench: what an allocation and its free cost by stripes, threads, pages and revision,
+// and where threads wait for each other.
+#include <cstdio>
+
+#include "bench/alloc_free/alloc_free_cases.h"
+#include "bench/support/bench_main.h"
+
+namespace flushwalk {
+namespace {
+
+void add_axis_flags(CLI::App* app, AllocFreeTexts* axes) {
+  const auto add = [&](const char* flag, std::string* text, const char* help) {
+    app->add_option(flag, *text, help)->capture_default_str();
+  };
+  add("--threads", &axes->threads, "threads that allocate and free, each on its own CPU, 1..1024");
+  add("--queues", &axes->queues, "stripes, 1..1024; thread t uses queue t mod queues");
+  add("--pages", &axes->pages, "pages of an allocation, 1..64");
+  add("--revision", &axes->revision, "the allocator's: v6.4, p1 to p6, v6.12");
+  add("--freeing", &axes->freeing, "who frees: same_cpu, other_cpu (2 threads or more)");
+  add("--flusher", &axes->flusher, "what runs beside: none, unmap_aliases (one more CPU)");
+  add("--other-blocks", &axes->other_blocks, "live blocks in queues of no thread, 0..1048576");
+}
+
+int run(int argc, char** argv) {
+  AllocFreeTexts axes;
+  bool list_axes = false;
+  BenchProgram program;
+  program.name = "alloc_free_bench";
+  program.description =
+      "Times allocations and frees of the per-CPU vmap block allocator by threads, stripes, pages, "
+      "revision and who frees; no memory is mapped. Lists are comma separated; every combination "
+      "runs.";
+  program.example =
+      "alloc_free_bench --threads=2 --queues=1,2,4 --pages=1 --freeing=same_cpu,other_cpu "
+      "--out=reports/mine";
+  program.add_flags = [&](CLI::App* app) {
+    add_axis_flags(app, &axes);
+    app->add_flag("--list-axes", list_axes, "Say what each axis and metric is, and end");
+  };
+  program.answer = [&]() -> std::optional<ExitCode> {
+    if (!list_axes) {
+      return std::nullopt;
+    }
+    std::fputs(alloc_free_axes_help().c_str(), stdout);
+    return ExitCode{0};
+  };
+  program.make_groups = [&] { return make_alloc_free_cases(axes); };
+  return bench_main(argc, argv, program);
+}
+
+}  // namespace
+}  // namespace flushwalk
+
+int main(int argc, char** argv) { return flushwalk::run(argc, argv); }
