@@ -1,37 +1,12 @@
 #include "bench/flush_walk/walk_measurement.h"
 
 #include <fmt/core.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "bench/support/kernel_tables.h"
-
 namespace flushwalk {
-namespace {
-
-constexpr unsigned kFlushesPerBatch = 10;
-// The virtual counters of two CPUs are synchronised much better than an interrupt travels.
-constexpr double kClockSlackNs = 100;
-// Beside the flushes a CPU is interrupted by its timer and by what else runs: a few thousand times
-// a second.
-constexpr std::size_t kSpareGaps = 1 << 16;
-
-struct Usage {
-  std::uint64_t switches;
-  std::uint64_t faults;
-};
-
-Usage read_usage() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  return {static_cast<std::uint64_t>(usage.ru_nvcsw + usage.ru_nivcsw),
-          static_cast<std::uint64_t>(usage.ru_minflt + usage.ru_majflt)};
-}
-
-}  // namespace
 
 // The state of one repetition.
 struct WalkMeasurement::Sampling {
@@ -59,7 +34,7 @@ std::unique_ptr<WalkMeasurement> WalkMeasurement::prepare(const WalkGroup& group
     const std::size_t gaps = context.samples * group.walks.size() * (load.dirty_blocks() + 1);
     made->responders_ =
         Responders::start(context.machine, context.placement.responders, context.clock,
-                          load.live_pages(), std::min(gaps, kSpareGaps * 16) + kSpareGaps, error);
+                          load.live_pages(), gaps_to_keep(gaps), error);
     if (made->responders_ == nullptr) {
       return nullptr;
     }
@@ -98,7 +73,7 @@ std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
     responders_->run();
   }
   const ThreadCounts before = thread_counts_before();
-  const unsigned batch = interrupts_ ? kFlushesPerBatch : 1;
+  const unsigned batch = interrupts_ ? kSamplesPerBatch : 1;
   bool ok = true;
   unsigned turn = 0;
   for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, ++turn) {
@@ -129,10 +104,7 @@ bool WalkMeasurement::take_batch(std::size_t walk, unsigned flushes, Sampling* s
                          std::strerror(failed));
     return false;
   }
-  InterruptCounts before;
-  if (interrupts_) {
-    before = read_interrupts();
-  }
+  const TlbBatch tlb(responders_.get(), interrupts_);
   // Reading the table, or the other walk, has left its own data in the caches.
   plan_.clear();
   load_->allocator().collect(group_.walks[walk], plan_);
@@ -141,20 +113,7 @@ bool WalkMeasurement::take_batch(std::size_t walk, unsigned flushes, Sampling* s
       return false;
     }
   }
-  if (responders_ == nullptr) {
-    return true;
-  }
-  const InterruptCounts after = interrupts_ ? read_interrupts() : InterruptCounts{};
-  result.responders.resize(responders_->size());
-  for (std::size_t i = 0; i < responders_->size(); ++i) {
-    ResponderResult& responder = result.responders[i];
-    responder.cpu = responders_->cpu(i);
-    const auto moved =
-        interrupts_between(before.tlb, after.tlb, static_cast<unsigned>(responder.cpu));
-    if (moved) {
-      responder.tlb_interrupts = responder.tlb_interrupts.value_or(0) + *moved;
-    }
-  }
+  tlb.end(&result);
   return true;
 }
 
@@ -200,16 +159,8 @@ void WalkMeasurement::match(const Sampling& sampling, std::vector<WalkResult>* r
   if (responders_ == nullptr) {
     return;
   }
-  const Ticks slack = context_.clock.ns_to_ticks(kClockSlackNs);
   for (std::size_t walk = 0; walk < results->size(); ++walk) {
-    for (std::size_t i = 0; i < responders_->size(); ++i) {
-      ResponderResult& responder = (*results)[walk].responders[i];
-      GapMatches matches = match_gaps(sampling.windows[walk], responders_->gaps(i), slack);
-      responder.proven = matches.proven;
-      responder.stalls = std::move(matches.stalls);
-      responder.counts = responders_->counts(i);
-      responder.lost_gaps = responders_->lost_gaps(i);
-    }
+    match_responders(*responders_, sampling.windows[walk], context_.clock, &(*results)[walk]);
   }
 }
 

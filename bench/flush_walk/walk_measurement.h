@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,24 +20,14 @@
 #include "bench/support/case_group.h"
 #include "bench/support/clock.h"
 #include "bench/support/gap_matching.h"
+#include "bench/support/proof.h"
 #include "bench/support/responders.h"
 #include "bench/support/statistics.h"
 
 namespace flushwalk {
 
-// What one responder did during one walk's flushes.
-struct ResponderResult {
-  int cpu = 0;
-  std::uint64_t proven = 0;  // shootdowns, by its gaps
-  std::vector<Ticks> stalls;
-  std::optional<std::uint64_t>
-      tlb_interrupts;   // of its CPU; nullopt where the kernel has no such row
-  ThreadCounts counts;  // of the whole repetition: all walks'
-  std::uint64_t lost_gaps = 0;
-};
-
 // One walk in one repetition.
-struct WalkResult {
+struct WalkResult : Proof {
   explicit WalkResult(std::size_t samples) : flush(samples), walk(samples), shootdown(samples) {}
 
   SampleBuffer<Ticks> flush;
@@ -49,11 +38,6 @@ struct WalkResult {
   std::uint64_t hull_pages = 0;
   std::uint64_t calls = 0;  // of one flush
   std::uint64_t stale_slots = 0;
-  std::uint64_t expected = 0;  // shootdowns: flushes x interrupting calls x responders
-  std::uint64_t context_switches = 0;
-  std::uint64_t page_faults = 0;
-  std::optional<std::uint64_t> migrations;  // of the whole repetition
-  std::vector<ResponderResult> responders;
 };
 
 class WalkMeasurement {
