@@ -143,6 +143,9 @@ class VmapAllocator {
   // quiescence only.
   std::string broken_invariant() const;
 
+  // The descriptor of the block at `address`, or nullptr: only its place in memory is anyone's
+  // business.
+  const void* descriptor_at(Address address) const { return block_at(address); }
   // Where tests run out of memory.
   SlabPool& block_pool() { return block_pool_; }
   SlabPool& node_pool() { return node_pool_; }

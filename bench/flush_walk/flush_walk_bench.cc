@@ -11,11 +11,16 @@ void add_axis_flags(CLI::App* app, AxisTexts* axes) {
   const auto add = [&](const char* flag, std::string* text, const char* help) {
     app->add_option(flag, *text, help)->capture_default_str();
   };
-  add("--walk", &axes->walk, "free_list, xarray");
+  add("--walk", &axes->walk, "free_list, xarray, cursor_scan, cursor, marked, dirty_list");
+  add("--check", &axes->check, "how a walk looks at a block: locked, lockless");
   add("--blocks", &axes->blocks, "live blocks, 1..1048576");
   add("--full", &axes->full, "percent of blocks fully used, 0..100");
   add("--dirty", &axes->dirty, "percent of blocks with a dirty range, 0..100");
   add("--dirty-slots", &axes->dirty_slots, "slots in a dirty range, a power of two, 1..64");
+  add("--spread", &axes->spread,
+      "which blocks --dirty is a percentage of: even (all), listed (those not full)");
+  add("--descriptors", &axes->descriptors, "the blocks' descriptors in memory: in_order, shuffled");
+  add("--index", &axes->index, "the xarrays' keys: kernel, dense");
   add("--queues", &axes->queues, "stripes, 1..1024");
 }
 

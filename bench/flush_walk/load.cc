@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <random>
 
 #include "bench/support/kernel_tables.h"
 
@@ -29,7 +30,10 @@ bool picked(std::uint64_t i, unsigned percent) {
 
 bool is_dirty(const LoadShape& shape, std::uint64_t block) {
   const std::uint64_t full = full_blocks(shape);
-  return picked(block < full ? block : block - full, shape.dirty_percent);
+  if (block < full) {
+    return shape.spread == Spread::even && picked(block, shape.dirty_percent);
+  }
+  return picked(block - full, shape.dirty_percent);
 }
 
 // The highest dirty block; 0 without any.
@@ -47,6 +51,12 @@ std::uint64_t first_block_offset(const LoadShape& shape, std::uint64_t block_byt
 }
 
 }  // namespace
+
+std::string_view name_of(Spread spread) { return spread == Spread::even ? "even" : "listed"; }
+
+std::string_view name_of(Descriptors descriptors) {
+  return descriptors == Descriptors::in_order ? "in_order" : "shuffled";
+}
 
 std::string why_too_large(const LoadShape& shape, ShootdownKind kind) {
   if (!revokes(kind)) {
@@ -72,6 +82,9 @@ std::unique_ptr<Load> Load::build(const LoadShape& shape, ShootdownKind kind, st
     options.geometry = Geometry(options.geometry.base(), kBlockSlots);
     options.space_blocks = shape.blocks;
     options.cpus = PossibleCpus::first(shape.queues);
+    options.layout = shape.layout;
+    options.keep_marks = true;
+    options.keep_dirty_lists = true;
     if (kind != ShootdownKind::none) {
       const std::uint64_t block_bytes = options.geometry.block_bytes();
       load->arena_ = Arena::create(shape.blocks * block_bytes + kGiB, kGiB, error);
@@ -91,7 +104,7 @@ std::unique_ptr<Load> Load::build(const LoadShape& shape, ShootdownKind kind, st
     *error = fmt::format("no memory for {} blocks", shape.blocks);
     return nullptr;
   }
-  if (const int failed = load->rearm(); failed != 0) {
+  if (const int failed = load->restore_access(); failed != 0) {
     *error = fmt::format("{}: {}", name_of(kind), std::strerror(failed));
     return nullptr;
   }
@@ -101,6 +114,10 @@ std::unique_ptr<Load> Load::build(const LoadShape& shape, ShootdownKind kind, st
 bool Load::populate(const LoadShape& shape, std::string* error) {
   const std::uint64_t full = full_blocks(shape);
   listed_blocks_ = shape.blocks - full;
+  if (shape.descriptors == Descriptors::shuffled && !shuffle_descriptors(shape.blocks)) {
+    *error = fmt::format("no memory for {} blocks", shape.blocks);
+    return false;
+  }
   for (std::uint64_t i = 0; i < shape.blocks; ++i) {
     const auto queue = static_cast<unsigned>(i % shape.queues);
     if (!add_block(shape, queue, i < full, is_dirty(shape, i), error)) {
@@ -108,6 +125,26 @@ bool Load::populate(const LoadShape& shape, std::string* error) {
     }
   }
   return true;
+}
+
+// Takes a descriptor for each block, and gives them back in another order: the pool hands out last
+// what it was given first.
+bool Load::shuffle_descriptors(std::uint64_t blocks) {
+  SlabPool& pool = allocator_->block_pool();
+  std::vector<void*> descriptors;
+  for (std::uint64_t i = 0; i < blocks; ++i) {
+    descriptors.push_back(pool.take());
+  }
+  std::shuffle(descriptors.begin(), descriptors.end(), std::mt19937_64(1));
+  bool all = true;
+  for (void* const descriptor : descriptors) {
+    if (descriptor == nullptr) {
+      all = false;
+    } else {
+      pool.give_back(descriptor);
+    }
+  }
+  return all;
 }
 
 bool Load::add_block(const LoadShape& shape, unsigned queue, bool full, bool dirty,
@@ -165,7 +202,13 @@ bool Load::anchor(const LoadShape& shape, std::string* error) {
   return true;
 }
 
-int Load::rearm() {
+void Load::make_dirty_again() {
+  for (const Range& run : dirty_runs_) {
+    allocator_->make_dirty_again(run);
+  }
+}
+
+int Load::restore_access() {
   if (revokes_) {
     for (const Range& run : dirty_runs_) {
       if (const int failed = shootdown_->map(run); failed != 0) {

@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "allocator/arena.h"
@@ -39,12 +40,31 @@ inline constexpr std::uint64_t kMostBlocks = std::uint64_t{1} << 20;
 inline constexpr unsigned kMostQueues = 1024;
 inline constexpr unsigned kBlockSlots = 1024;  // a kernel for up to 2,048 CPUs
 
+// Which blocks the dirty percentage is of.
+enum class Spread {
+  even,    // of the full ones and of the others
+  listed,  // of the others only: both kinds of walk find the same
+};
+inline constexpr Spread kSpreads[] = {Spread::even, Spread::listed};
+std::string_view name_of(Spread spread);
+
+// How the blocks' descriptors lie in memory, seen in the order of the blocks.
+enum class Descriptors {
+  in_order,  // side by side, as on a machine just booted
+  shuffled,  // anywhere, as on one that has run for long
+};
+inline constexpr Descriptors kDescriptors[] = {Descriptors::in_order, Descriptors::shuffled};
+std::string_view name_of(Descriptors descriptors);
+
 struct LoadShape {
   std::uint64_t blocks = 4096;  // 1..kMostBlocks
   unsigned full_percent = 50;   // 0..100
   unsigned dirty_percent = 10;  // 0..100
   unsigned dirty_slots = 1;     // a power of two, 1..kMaxAllocPages
   unsigned queues = 1;          // 1..kMostQueues
+  IndexLayout layout = IndexLayout::kernel;
+  Spread spread = Spread::even;
+  Descriptors descriptors = Descriptors::in_order;
 
   friend auto operator<=>(const LoadShape&, const LoadShape&) = default;
 };
@@ -58,9 +78,10 @@ class Load {
   VmapAllocator& allocator() { return *allocator_; }
   Shootdown& shootdown() { return *shootdown_; }
 
-  // Makes the next flush find what the last one found: restores access and touches the pages.
-  // Untimed; 0 or errno.
-  int rearm();
+  // Makes the next flush find what the last one found. Untimed. The blocks:
+  void make_dirty_again();
+  // And their pages, which a revoking backend has taken away; touches them. 0 or errno.
+  int restore_access();
 
   // Pages in use in the anchor, for responders to read; empty without memory.
   const std::vector<Address>& live_pages() const { return live_pages_; }
@@ -73,6 +94,7 @@ class Load {
  private:
   Load() = default;
   bool populate(const LoadShape& shape, std::string* error);
+  bool shuffle_descriptors(std::uint64_t blocks);
   bool add_block(const LoadShape& shape, unsigned queue, bool full, bool dirty, std::string* error);
   bool anchor(const LoadShape& shape, std::string* error);
 

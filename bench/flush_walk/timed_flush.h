@@ -11,6 +11,17 @@
 
 namespace flushwalk {
 
+// How a flush looks for dirty blocks.
+struct Way {
+  // A walk alone is one, with the kernel's check.
+  Way(Walk how, Check looks = Check::locked) : walk(how), check(looks) {}  // NOLINT: implicit
+
+  Walk walk;
+  Check check;
+
+  friend bool operator==(const Way&, const Way&) = default;
+};
+
 struct FlushTimes {
   Ticks begin;
   Ticks walked;  // walk and gather are done, the shootdown begins
@@ -20,11 +31,11 @@ struct FlushTimes {
 // Walks, gathers into `plan` (cleared by the caller, with room for what the walk finds) and shoots
 // down. *report: what the walk did; system_errno where the shootdown failed. Without a shootdown,
 // end is walked.
-inline FlushTimes timed_flush(const Clock& clock, VmapAllocator& allocator, Walk walk,
+inline FlushTimes timed_flush(const Clock& clock, VmapAllocator& allocator, Way way,
                               FlushPlan& plan, Shootdown* shootdown, FlushReport* report) {
   FlushTimes times{};
   times.begin = clock.now_begin();
-  *report = allocator.collect(walk, plan);
+  *report = allocator.collect(way.walk, way.check, plan);
   times.walked = clock.now_end();
   times.end = times.walked;
   if (shootdown != nullptr) {

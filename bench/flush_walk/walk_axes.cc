@@ -4,52 +4,76 @@
 
 #include <bit>
 #include <cstdint>
+#include <utility>
 
 #include "bench/support/axis_reader.h"
 
 namespace flushwalk {
 namespace {
 
-constexpr Walk kWalks[] = {Walk::free_list, Walk::xarray};
+// The values of the axes that make a load.
+struct LoadAxes {
+  std::vector<std::uint64_t> blocks;
+  std::vector<unsigned> full;
+  std::vector<unsigned> dirty;
+  std::vector<unsigned> dirty_slots;
+  std::vector<Spread> spread;
+  std::vector<Descriptors> descriptors;
+  std::vector<IndexLayout> index;
+  std::vector<unsigned> queues;
 
-std::vector<LoadShape> make_loads(const std::vector<std::uint64_t>& blocks,
-                                  const std::vector<unsigned>& full,
-                                  const std::vector<unsigned>& dirty,
-                                  const std::vector<unsigned>& dirty_slots,
-                                  const std::vector<unsigned>& queues) {
-  std::vector<LoadShape> loads;
-  for (const std::uint64_t b : blocks) {
-    for (const unsigned f : full) {
-      for (const unsigned d : dirty) {
-        for (const unsigned s : dirty_slots) {
-          for (const unsigned q : queues) {
-            loads.push_back({b, f, d, s, q});
-          }
-        }
+  // Every combination; the last axis turns fastest.
+  std::vector<LoadShape> loads() const {
+    std::vector<LoadShape> all = {LoadShape{}};
+    multiply(&all, blocks, &LoadShape::blocks);
+    multiply(&all, full, &LoadShape::full_percent);
+    multiply(&all, dirty, &LoadShape::dirty_percent);
+    multiply(&all, dirty_slots, &LoadShape::dirty_slots);
+    multiply(&all, spread, &LoadShape::spread);
+    multiply(&all, descriptors, &LoadShape::descriptors);
+    multiply(&all, index, &LoadShape::layout);
+    multiply(&all, queues, &LoadShape::queues);
+    return all;
+  }
+
+ private:
+  template <class Value>
+  static void multiply(std::vector<LoadShape>* loads, const std::vector<Value>& values,
+                       Value LoadShape::*axis) {
+    std::vector<LoadShape> more;
+    for (const LoadShape& load : *loads) {
+      for (const Value value : values) {
+        more.push_back(load);
+        more.back().*axis = value;
       }
     }
+    *loads = std::move(more);
   }
-  return loads;
-}
+};
 
 }  // namespace
 
 std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts) {
   constexpr unsigned kMostResponders = 65'535;
   AxisReader reader;
+  LoadAxes load;
   std::vector<Walk> walks;
-  std::vector<std::uint64_t> blocks;
-  std::vector<unsigned> full, dirty, dirty_slots, queues, responders;
+  std::vector<Check> checks;
+  std::vector<unsigned> responders;
   std::vector<ShootdownKind> shootdowns;
   reader.names("--walk", texts.walk, kWalks, &walks);
-  reader.numbers<std::uint64_t>("--blocks", texts.blocks, 1, kMostBlocks, &blocks);
-  reader.numbers("--full", texts.full, 0U, 100U, &full);
-  reader.numbers("--dirty", texts.dirty, 0U, 100U, &dirty);
-  reader.numbers("--dirty-slots", texts.dirty_slots, 1U, kMaxAllocPages, &dirty_slots);
-  reader.numbers("--queues", texts.queues, 1U, kMostQueues, &queues);
+  reader.names("--check", texts.check, kChecks, &checks);
+  reader.numbers<std::uint64_t>("--blocks", texts.blocks, 1, kMostBlocks, &load.blocks);
+  reader.numbers("--full", texts.full, 0U, 100U, &load.full);
+  reader.numbers("--dirty", texts.dirty, 0U, 100U, &load.dirty);
+  reader.numbers("--dirty-slots", texts.dirty_slots, 1U, kMaxAllocPages, &load.dirty_slots);
+  reader.names("--spread", texts.spread, kSpreads, &load.spread);
+  reader.names("--descriptors", texts.descriptors, kDescriptors, &load.descriptors);
+  reader.names("--index", texts.index, kIndexLayouts, &load.index);
+  reader.numbers("--queues", texts.queues, 1U, kMostQueues, &load.queues);
   reader.names("--shootdown", texts.shootdown, kShootdownKinds, &shootdowns);
   reader.numbers("--responders", texts.responders, 0U, kMostResponders, &responders);
-  for (const unsigned slots : dirty_slots) {
+  for (const unsigned slots : load.dirty_slots) {
     if (!std::has_single_bit(slots)) {
       reader.fail("--dirty-slots", fmt::format("{} is not a power of two", slots));
     }
@@ -57,26 +81,43 @@ std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts
   if (reader.problem()) {
     return *reader.problem();
   }
+  std::vector<Way> ways;
+  for (const Walk walk : walks) {
+    for (const Check check : checks) {
+      ways.emplace_back(walk, check);
+    }
+  }
   std::vector<WalkGroup> groups;
-  for (const LoadShape& load : make_loads(blocks, full, dirty, dirty_slots, queues)) {
+  for (const LoadShape& shape : load.loads()) {
     for (const ShootdownKind shootdown : shootdowns) {
       for (const unsigned count : responders) {
-        groups.push_back({{load, shootdown, count}, walks});
+        groups.push_back({{shape, shootdown, count}, ways});
       }
     }
   }
   return groups;
 }
 
-std::string case_name(const GroupAxes& axes, Walk walk) {
-  std::string name = fmt::format(
-      "flush_walk/walk:{}/check:locked/gather:{}/shootdown:{}/blocks:{}/full:{}/dirty:{}",
-      name_of(walk), name_of(gather_for(axes.shootdown)), name_of(axes.shootdown), axes.load.blocks,
-      axes.load.full_percent, axes.load.dirty_percent);
-  if (axes.load.dirty_slots != 1) {
-    name += fmt::format("/dirty_slots:{}", axes.load.dirty_slots);
+// Axes that came later stand in the name only where they have another value than all had before.
+std::string case_name(const GroupAxes& axes, const Way& way) {
+  const LoadShape& load = axes.load;
+  std::string name =
+      fmt::format("flush_walk/walk:{}/check:{}/gather:{}/shootdown:{}/blocks:{}/full:{}/dirty:{}",
+                  name_of(way.walk), name_of(way.check), name_of(gather_for(axes.shootdown)),
+                  name_of(axes.shootdown), load.blocks, load.full_percent, load.dirty_percent);
+  if (load.dirty_slots != 1) {
+    name += fmt::format("/dirty_slots:{}", load.dirty_slots);
   }
-  return name + fmt::format("/queues:{}/responders:{}", axes.load.queues, axes.responders);
+  if (load.spread != Spread::even) {
+    name += fmt::format("/spread:{}", name_of(load.spread));
+  }
+  if (load.descriptors != Descriptors::in_order) {
+    name += fmt::format("/descriptors:{}", name_of(load.descriptors));
+  }
+  if (load.layout != IndexLayout::kernel) {
+    name += fmt::format("/index:{}", name_of(load.layout));
+  }
+  return name + fmt::format("/queues:{}/responders:{}", load.queues, axes.responders);
 }
 
 }  // namespace flushwalk

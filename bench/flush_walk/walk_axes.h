@@ -1,7 +1,7 @@
 // Walk axes: the cases of flush_walk_bench, from what the command line asks for.
 //
 // An axis is a flag with a list of values, a part of the benchmark's name and a column of the
-// results. Cases that differ in their walk alone form a group: they share one load, and their
+// results. Cases that differ in walk and check alone form a group: they share one load, and their
 // samples are taken in turn.
 #ifndef FLUSHWALK_BENCH_FLUSH_WALK_WALK_AXES_H_
 #define FLUSHWALK_BENCH_FLUSH_WALK_WALK_AXES_H_
@@ -13,6 +13,7 @@
 #include "allocator/revision.h"
 #include "allocator/shootdown.h"
 #include "bench/flush_walk/load.h"
+#include "bench/flush_walk/timed_flush.h"
 #include "bench/support/bad_input.h"
 
 namespace flushwalk {
@@ -28,16 +29,20 @@ struct GroupAxes {
 
 struct WalkGroup {
   GroupAxes axes;
-  std::vector<Walk> walks;
+  std::vector<Way> walks;
 };
 
 // The flags' texts: comma separated lists.
 struct AxisTexts {
   std::string walk = "free_list,xarray";
+  std::string check = "locked";
+  std::string index = "kernel";
   std::string blocks = "64,256,1024,4096,16384,65536";
   std::string full = "0,50,90";
   std::string dirty = "10";
   std::string dirty_slots = "1";
+  std::string spread = "even";
+  std::string descriptors = "in_order";
   std::string queues = "1";
   std::string shootdown = "none";
   std::string responders = "0";
@@ -47,7 +52,7 @@ struct AxisTexts {
 std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts);
 
 // "flush_walk/walk:xarray/check:locked/gather:hull/shootdown:none/blocks:64/...".
-std::string case_name(const GroupAxes& axes, Walk walk);
+std::string case_name(const GroupAxes& axes, const Way& way);
 
 }  // namespace flushwalk
 

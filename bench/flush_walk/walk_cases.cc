@@ -63,8 +63,8 @@ class WalkCases : public CaseGroup {
 
   std::vector<std::string> case_names() const override {
     std::vector<std::string> names;
-    for (const Walk walk : group_.walks) {
-      names.push_back(case_name(group_.axes, walk));
+    for (const Way& way : group_.walks) {
+      names.push_back(case_name(group_.axes, way));
     }
     return names;
   }

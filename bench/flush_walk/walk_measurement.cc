@@ -39,10 +39,11 @@ std::unique_ptr<WalkMeasurement> WalkMeasurement::prepare(const WalkGroup& group
       return nullptr;
     }
   }
-  for (const Walk walk : group.walks) {
+  for (const Way& way : group.walks) {
     made->plan_.clear();
-    load.allocator().collect(walk, made->plan_);
+    load.allocator().collect(way.walk, way.check, made->plan_);
     made->stale_slots_.push_back(load.stale_slots(made->plan_));
+    load.make_dirty_again();
     if (const int failed = made->warm_up(); failed != 0) {
       *error = fmt::format("{}: {}", name_of(group.axes.shootdown), std::strerror(failed));
       return nullptr;
@@ -59,7 +60,7 @@ int WalkMeasurement::warm_up() {
     return failed;
   }
   const int failed = shootdown.settle();
-  return failed != 0 ? failed : load_->rearm();
+  return failed != 0 ? failed : load_->restore_access();
 }
 
 std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
@@ -105,9 +106,11 @@ bool WalkMeasurement::take_batch(std::size_t walk, unsigned flushes, Sampling* s
     return false;
   }
   const TlbBatch tlb(responders_.get(), interrupts_);
+  const Way& way = group_.walks[walk];
   // Reading the table, or the other walk, has left its own data in the caches.
   plan_.clear();
-  load_->allocator().collect(group_.walks[walk], plan_);
+  load_->allocator().collect(way.walk, way.check, plan_);
+  load_->make_dirty_again();
   for (unsigned i = 0; i < flushes; ++i) {
     if (!take_sample(walk, sampling, error)) {
       return false;
@@ -123,10 +126,11 @@ bool WalkMeasurement::take_sample(std::size_t walk, Sampling* sampling, std::str
     return false;
   }
   const ShootdownKind kind = group_.axes.shootdown;
-  if (const int failed = revokes(kind) ? load_->rearm() : 0; failed != 0) {
+  if (const int failed = revokes(kind) ? load_->restore_access() : 0; failed != 0) {
     *error = fmt::format("{}: restoring access: {}", name_of(kind), std::strerror(failed));
     return false;
   }
+  load_->make_dirty_again();
   plan_.clear();
   Shootdown& shootdown = load_->shootdown();
   const std::uint64_t calls_before = shootdown.calls();

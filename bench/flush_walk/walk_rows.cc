@@ -7,18 +7,22 @@ namespace {
 MeasurementRow common_row(const RowContext& context, std::size_t walk, unsigned repetition,
                           const WalkResult& result) {
   const GroupAxes& axes = context.group.axes;
+  const Way& way = context.group.walks[walk];
   MeasurementRow row;
   row.bench = "flush_walk_bench";
-  row.case_name = case_name(axes, context.group.walks[walk]);
+  row.case_name = case_name(axes, way);
   row.repetition = repetition;
-  row.walk = name_of(context.group.walks[walk]);
-  row.check = "locked";
+  row.walk = name_of(way.walk);
+  row.check = name_of(way.check);
   row.gather = name_of(gather_for(axes.shootdown));
   row.shootdown = name_of(axes.shootdown);
   row.blocks = axes.load.blocks;
   row.full_percent = axes.load.full_percent;
   row.dirty_percent = axes.load.dirty_percent;
   row.dirty_slots = axes.load.dirty_slots;
+  row.spread = name_of(axes.load.spread);
+  row.descriptors = name_of(axes.load.descriptors);
+  row.index = name_of(axes.load.layout);
   row.queues = axes.load.queues;
   row.responders = axes.responders;
   row.block_slots = kBlockSlots;

@@ -43,6 +43,9 @@ struct MeasurementRow {
   std::optional<std::uint64_t> full_percent;
   std::optional<std::uint64_t> dirty_percent;
   std::optional<std::uint64_t> dirty_slots;
+  std::string spread;
+  std::string descriptors;
+  std::string index;
   std::optional<std::uint64_t> queues;
   std::optional<std::uint64_t> threads;
   std::optional<std::uint64_t> pages;

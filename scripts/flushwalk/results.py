@@ -30,7 +30,7 @@ UNKNOWN = "unknown"
 # repetition, and differ in the walk, were sampled in turn: they are a pair.
 AXES = (
     "bench", "check", "gather", "shootdown", "blocks", "full_percent", "dirty_percent",
-    "dirty_slots", "queues", "responders", "placement",
+    "dirty_slots", "spread", "descriptors", "index", "queues", "responders", "placement",
 )
 STATISTICS = ("min", "p10", "p50", "p90", "p99", "p999", "max", "mean")
 OUTCOMES = (
@@ -45,21 +45,21 @@ UNITS = ("ns", "operations/s", "bytes")
 COLUMNS = (
     "schema_version", "bench", "case", "repetition", "role", "cpu", "metric", "unit",
     *STATISTICS, "samples", "revision", "workload", "walk", "check", "gather", "shootdown",
-    "blocks", "full_percent", "dirty_percent", "dirty_slots", "queues", "threads", "pages",
-    "freeing", "flusher", "container", "operation", "keys", "entries", "responders", "placement",
-    "initiator_cpu", "responder_cpus", "block_slots", *OUTCOMES, *PROOF, "valid",
-    "invalid_reason",
+    "blocks", "full_percent", "dirty_percent", "dirty_slots", "spread", "descriptors", "index",
+    "queues", "threads", "pages", "freeing", "flusher", "container", "operation", "keys",
+    "entries", "responders", "placement", "initiator_cpu", "responder_cpus", "block_slots",
+    *OUTCOMES, *PROOF, "valid", "invalid_reason",
 )
 _WORDS = frozenset({
     "bench", "case", "role", "metric", "unit", "revision", "workload", "walk", "check", "gather",
-    "shootdown", "freeing", "flusher", "container", "operation", "keys", "placement",
-    "responder_cpus", "valid", "invalid_reason",
+    "shootdown", "spread", "descriptors", "index", "freeing", "flusher", "container", "operation",
+    "keys", "placement", "responder_cpus", "valid", "invalid_reason",
 })
 # Columns that came later: a file without them reads as if their cells were empty.
 _ADDED = frozenset({
-    "revision", "workload", "threads", "pages", "freeing", "flusher", "container", "operation",
-    "keys", "entries", "operations", "purged_blocks", "created_blocks", "failed_allocs",
-    "flushes", "flushed_pages", "lock_waits",
+    "spread", "descriptors", "index", "revision", "workload", "threads", "pages", "freeing",
+    "flusher", "container", "operation", "keys", "entries", "operations", "purged_blocks",
+    "created_blocks", "failed_allocs", "flushes", "flushed_pages", "lock_waits",
 })
 _NEVER_EMPTY = frozenset({"schema_version", "repetition", "samples", "shootdowns_expected",
                           "shootdowns_proven"})

@@ -64,7 +64,7 @@ TEST_P(BenchBadInput, IsOneLineAndExit2AndTouchesNoFile) {
 INSTANTIATE_TEST_SUITE_P(
     Axes, BenchBadInput,
     ::testing::Values(
-        BadArgument{{"--walk=cursor"}, "--walk: cursor is not one of", "free_list, xarray"},
+        BadArgument{{"--walk=list"}, "--walk: list is not one of", "free_list, xarray"},
         BadArgument{{"--blocks=0"}, "--blocks: 0 is not in 1..1048576\n", ""},
         BadArgument{{"--blocks", "0"}, "--blocks: 0 is not in 1..1048576\n", ""},
         BadArgument{{"--blocks=64,"}, "--blocks: an empty value is not in", "1..1048576"},

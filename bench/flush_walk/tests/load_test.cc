@@ -133,25 +133,73 @@ TEST_P(LoadOfShape, DirtyBlocksAreSpreadEvenly) {
   }
 }
 
-TEST_P(LoadOfShape, FreeListWalkFindsTheListedDirtyOnesAndXarrayAll) {
+TEST_P(LoadOfShape, FreeListWalkFindsTheListedDirtyOnesAndTheOthersAll) {
   const Counted counted(load->allocator().state());
   FlushPlan plan(Gather::hull);
-  const FlushReport list = load->allocator().collect(Walk::free_list, plan);
+  const FlushReport list = load->allocator().collect(Walk::free_list, Check::locked, plan);
   EXPECT_EQ(list.visited, counted.listed);
   EXPECT_EQ(list.block_locks, counted.listed);
   EXPECT_EQ(list.dirty_blocks, counted.listed_dirty);
   EXPECT_EQ(load->stale_slots(plan), counted.unlisted_dirty_slots);
-  plan.clear();
-  const FlushReport all = load->allocator().collect(Walk::xarray, plan);
-  EXPECT_EQ(all.visited, counted.blocks.size());
-  EXPECT_EQ(all.dirty_blocks, counted.dirty);
-  EXPECT_EQ(load->stale_slots(plan), 0U);
+  for (const Walk walk : kWalks) {
+    if (walk == Walk::free_list) {
+      continue;
+    }
+    load->make_dirty_again();
+    plan.clear();
+    const FlushReport all = load->allocator().collect(walk, Check::lockless, plan);
+    const bool dirty_only = walk == Walk::marked || walk == Walk::dirty_list;
+    EXPECT_EQ(all.visited, dirty_only ? counted.dirty : counted.blocks.size()) << name_of(walk);
+    EXPECT_EQ(all.block_locks, counted.dirty) << name_of(walk);
+    EXPECT_EQ(all.dirty_blocks, counted.dirty) << name_of(walk);
+    EXPECT_EQ(load->stale_slots(plan), 0U) << name_of(walk);
+  }
+}
+
+TEST(Load, ListedSpreadLeavesFullBlocksClean) {
+  const auto load = build({.blocks = 400,
+                           .full_percent = 50,
+                           .dirty_percent = 10,
+                           .queues = 2,
+                           .spread = Spread::listed},
+                          ShootdownKind::none);
+  const Counted counted(load->allocator().state());
+  EXPECT_EQ(counted.dirty, 20U);
+  EXPECT_EQ(counted.listed_dirty, 20U);
+  EXPECT_EQ(counted.unlisted_dirty_slots, 0U);
+}
+
+// The same blocks, whose descriptors lie elsewhere.
+TEST(Load, ShuffledDescriptorsAreTheSameLoad) {
+  LoadShape load_shape{.blocks = 1000, .full_percent = 50, .dirty_percent = 10, .queues = 3};
+  std::vector<std::uint64_t> steps;
+  for (const Descriptors descriptors : kDescriptors) {
+    load_shape.descriptors = descriptors;
+    const auto load = build(load_shape, ShootdownKind::none);
+    const Counted counted(load->allocator().state());
+    EXPECT_EQ(counted.dirty, 100U);
+    EXPECT_EQ(counted.listed, 500U);
+    EXPECT_EQ(load->allocator().broken_invariant(), "");
+    std::uint64_t neighbours = 0;
+    const auto place = [&](Address address) {
+      return reinterpret_cast<std::uintptr_t>(load->allocator().descriptor_at(address));
+    };
+    for (std::size_t i = 1; i < counted.blocks.size(); ++i) {
+      neighbours += place(counted.blocks[i].start) - place(counted.blocks[i - 1].start) ==
+                            load->allocator().block_pool().object_bytes()
+                        ? 1U
+                        : 0U;
+    }
+    steps.push_back(neighbours);
+  }
+  EXPECT_GE(steps[0], 990U) << "side by side, but for the slabs' ends";
+  EXPECT_LE(steps[1], 10U);
 }
 
 TEST_P(LoadOfShape, RunsCoverExactlyTheDirtySlots) {
   const Counted counted(load->allocator().state());
   FlushPlan plan(Gather::runs, load->dirty_blocks());
-  load->allocator().collect(Walk::xarray, plan);
+  load->allocator().collect(Walk::xarray, Check::locked, plan);
   EXPECT_THAT(plan.ranges(), SizeIs(counted.dirty));
   std::uint64_t pages = 0;
   for (const Range& range : plan.ranges()) {
@@ -183,7 +231,7 @@ class LoadOnMemory : public ::testing::TestWithParam<std::tuple<LoadShape, Shoot
 
   FlushReport flush(Walk walk) {
     FlushPlan plan(gather_for(kind()), load->dirty_blocks());
-    FlushReport report = load->allocator().collect(walk, plan);
+    FlushReport report = load->allocator().collect(walk, Check::locked, plan);
     EXPECT_EQ(load->shootdown().flush(plan.ranges()), 0);
     return report;
   }
@@ -231,13 +279,14 @@ TEST_P(LoadOnMemory, TheAnchorIsTheHighestDirtyBlockAndBeginsAGiB) {
 // What a flush leaves in use works before, after, and after many.
 TEST_P(LoadOnMemory, NoFlushTakesAPageInUseAway) {
   for (int i = 0; i < 5; ++i) {
-    for (const Walk walk : {Walk::free_list, Walk::xarray}) {
+    for (const Walk walk : kWalks) {
       for (const Address page : load->live_pages()) {
         ASSERT_FALSE(probe_read(page).faulted);
         ASSERT_FALSE(probe_write(page, 7).faulted);
       }
       flush(walk);
-      ASSERT_EQ(load->rearm(), 0);
+      load->make_dirty_again();
+      ASSERT_EQ(load->restore_access(), 0);
     }
   }
   flush(Walk::xarray);
@@ -261,7 +310,8 @@ TEST_P(LoadOnMemory, ARevokingFlushTakesTheFreedPagesAndRearmGivesThemBack) {
       ASSERT_EQ(probe_read(page).faulted, revokes(kind()));
       ASSERT_EQ(probe_write(page, 1).faulted, revokes(kind()));
     }
-    ASSERT_EQ(load->rearm(), 0);
+    load->make_dirty_again();
+    ASSERT_EQ(load->restore_access(), 0);
   }
 }
 
@@ -288,7 +338,8 @@ TEST_P(LoadOnMemory, ARearmedLoadHasItsPagesInThePageTables) {
       }
     }
     flush(Walk::xarray);
-    ASSERT_EQ(load->rearm(), 0);
+    load->make_dirty_again();
+    ASSERT_EQ(load->restore_access(), 0);
   }
   close(pagemap);
 }
@@ -304,21 +355,24 @@ TEST_P(LoadOnMemory, TheFreeListWalkRevokesListedBlocksOnly) {
       ASSERT_EQ(probe_read(block.start).faulted, revokes(kind()) && block.on_list);
     }
   }
-  EXPECT_EQ(load->rearm(), 0);
+  load->make_dirty_again();
+  EXPECT_EQ(load->restore_access(), 0);
 }
 
 TEST_P(LoadOnMemory, EveryFlushFindsAndCallsTheSame) {
-  for (const Walk walk : {Walk::free_list, Walk::xarray}) {
+  for (const Walk walk : kWalks) {
     ASSERT_EQ(load->shootdown().settle(), 0);
     FlushPlan plan(gather_for(kind()));
-    const FlushReport expected = load->allocator().collect(walk, plan);
+    const FlushReport expected = load->allocator().collect(walk, Check::locked, plan);
+    load->make_dirty_again();
     for (int i = 0; i < 4; ++i) {
       const std::uint64_t before = load->shootdown().calls();
       const FlushReport report = flush(walk);
       EXPECT_EQ(report.visited, expected.visited);
       EXPECT_EQ(report.dirty_blocks, expected.dirty_blocks);
       EXPECT_EQ(load->shootdown().calls() - before, plan.ranges().size());
-      ASSERT_EQ(load->rearm(), 0);
+      load->make_dirty_again();
+      ASSERT_EQ(load->restore_access(), 0);
     }
   }
 }
@@ -392,7 +446,7 @@ TEST_F(WhyTooLarge, ALoadNearTheLimitCanBeFlushed) {
   const auto load = build({most_runs, 0, 100, 1, 1}, kind);
   ASSERT_NE(load, nullptr);
   FlushPlan plan(Gather::runs, load->dirty_blocks());
-  load->allocator().collect(Walk::xarray, plan);
+  load->allocator().collect(Walk::xarray, Check::locked, plan);
   EXPECT_EQ(load->shootdown().flush(plan.ranges()), 0);
 }
 

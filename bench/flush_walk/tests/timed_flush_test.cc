@@ -140,6 +140,12 @@ class TimedFlush : public ::testing::TestWithParam<std::tuple<Walk, ShootdownKin
 
   static Walk walk() { return std::get<0>(GetParam()); }
   static ShootdownKind kind() { return std::get<1>(GetParam()); }
+  static std::uint64_t expected_visits() {
+    if (walk() == Walk::free_list) {
+      return 32;
+    }
+    return walk() == Walk::marked || walk() == Walk::dirty_list ? 16 : 64;
+  }
 
   // A load whose backend has had its first flush, which makes its book-keeping grow.
   static std::unique_ptr<Load> warm_load() {
@@ -150,10 +156,11 @@ class TimedFlush : public ::testing::TestWithParam<std::tuple<Walk, ShootdownKin
       return nullptr;
     }
     FlushPlan plan(gather_for(kind()));
-    load->allocator().collect(walk(), plan);
+    load->allocator().collect(walk(), Check::locked, plan);
     EXPECT_EQ(load->shootdown().flush(plan.ranges()), 0);
     EXPECT_EQ(load->shootdown().settle(), 0);
-    EXPECT_EQ(load->rearm(), 0);
+    load->make_dirty_again();
+    EXPECT_EQ(load->restore_access(), 0);
     return load;
   }
 };
@@ -170,8 +177,8 @@ TEST_P(TimedFlush, ReportsWhatTheWalkAndTheShootdownDid) {
   EXPECT_LE(times.begin, times.walked);
   EXPECT_LE(times.walked, times.end);
   EXPECT_EQ(report.system_errno, 0);
-  EXPECT_EQ(report.visited, walk() == Walk::xarray ? 64U : 32U);
-  EXPECT_EQ(report.dirty_blocks, walk() == Walk::xarray ? 16U : 8U);
+  EXPECT_EQ(report.visited, expected_visits());
+  EXPECT_EQ(report.dirty_blocks, walk() == Walk::free_list ? 8U : 16U);
   EXPECT_EQ(load->shootdown().calls() - before,
             kind() == ShootdownKind::none ? 0U : plan.ranges().size());
   EXPECT_EQ(plan.ranges().size(), revokes(kind()) ? report.dirty_blocks : 1U);
@@ -202,7 +209,8 @@ TEST_P(TimedFlush, AllocatesNothing) {
     timed_flush(clock, load->allocator(), walk(), plan, shootdown, &report);
     ASSERT_EQ(allocations, before) << "flush " << i;
     ASSERT_EQ(report.system_errno, 0);
-    ASSERT_EQ(load->rearm(), 0);
+    load->make_dirty_again();
+    ASSERT_EQ(load->restore_access(), 0);
   }
 }
 
@@ -302,6 +310,7 @@ int flush_under_filter(const std::vector<std::unique_ptr<Load>>& loads, Walk wal
         timed_flush(clock, load->allocator(), walk, plan, shootdown != nullptr ? shootdown : own,
                     &report);
         failed += report.system_errno != 0 || plan.dirty_blocks() == 0 ? 1 : 0;
+        load->make_dirty_again();
       }
     }
     _exit(failed);
@@ -349,11 +358,9 @@ std::string flush_name(const ::testing::TestParamInfo<std::tuple<Walk, Shootdown
 }
 
 INSTANTIATE_TEST_SUITE_P(WalksAndBackends, TimedFlush,
-                         Combine(Values(Walk::free_list, Walk::xarray), ValuesIn(kShootdownKinds)),
-                         flush_name);
+                         Combine(ValuesIn(kWalks), ValuesIn(kShootdownKinds)), flush_name);
 INSTANTIATE_TEST_SUITE_P(WalksAndBackends, TimedFlushCalls,
-                         Combine(Values(Walk::free_list, Walk::xarray), ValuesIn(kShootdownKinds)),
-                         flush_name);
+                         Combine(ValuesIn(kWalks), ValuesIn(kShootdownKinds)), flush_name);
 
 }  // namespace
 }  // namespace flushwalk

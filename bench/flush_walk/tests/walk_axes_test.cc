@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#define ALL_WALKS "free_list, xarray, cursor_scan, cursor, marked, dirty_list"
+
 namespace flushwalk {
 namespace {
 
@@ -125,6 +127,28 @@ TEST(WalkAxes, ACaseNameTellsEveryAxis) {
   EXPECT_EQ(case_name({{64, 0, 100, 16, 1}, ShootdownKind::munmap, 0}, Walk::free_list),
             "flush_walk/walk:free_list/check:locked/gather:runs/shootdown:munmap/blocks:64/full:0/"
             "dirty:100/dirty_slots:16/queues:1/responders:0");
+  const LoadShape shape{.blocks = 64,
+                        .full_percent = 50,
+                        .dirty_percent = 1,
+                        .queues = 8,
+                        .layout = IndexLayout::dense,
+                        .spread = Spread::listed,
+                        .descriptors = Descriptors::shuffled};
+  EXPECT_EQ(case_name({shape, ShootdownKind::none, 0}, {Walk::marked, Check::lockless}),
+            "flush_walk/walk:marked/check:lockless/gather:hull/shootdown:none/blocks:64/full:50/"
+            "dirty:1/spread:listed/descriptors:shuffled/index:dense/queues:8/responders:0");
+}
+
+TEST(WalkAxes, EveryWalkIsLookedAtInEveryWay) {
+  AxisTexts texts = one_case();
+  texts.walk = "marked,xarray";
+  texts.check = "lockless,locked";
+  const std::vector<WalkGroup> groups = groups_of(texts);
+  ASSERT_THAT(groups, SizeIs(1));
+  EXPECT_EQ(groups[0].walks, (std::vector<Way>{{Walk::marked, Check::lockless},
+                                               {Walk::marked, Check::locked},
+                                               {Walk::xarray, Check::lockless},
+                                               {Walk::xarray, Check::locked}}));
 }
 
 struct BadValue {
@@ -150,14 +174,18 @@ constexpr const char* kKinds = " is not one of none, noop, mprotect_range, mprot
 INSTANTIATE_TEST_SUITE_P(
     Names, WalkAxesBadValue,
     ::testing::Values(
-        BadValue{"--walk", &AxisTexts::walk, "cursor", "cursor is not one of free_list, xarray"},
-        BadValue{"--walk", &AxisTexts::walk, "", "an empty value is not one of free_list, xarray"},
-        BadValue{"--walk", &AxisTexts::walk, "xarray,",
-                 "an empty value is not one of free_list, xarray"},
-        BadValue{"--walk", &AxisTexts::walk, "Xarray", "Xarray is not one of free_list, xarray"},
+        BadValue{"--walk", &AxisTexts::walk, "list", "list is not one of " ALL_WALKS},
+        BadValue{"--walk", &AxisTexts::walk, "", "an empty value is not one of " ALL_WALKS},
+        BadValue{"--walk", &AxisTexts::walk, "xarray,", "an empty value is not one of " ALL_WALKS},
+        BadValue{"--walk", &AxisTexts::walk, "Xarray", "Xarray is not one of " ALL_WALKS},
         BadValue{"--walk", &AxisTexts::walk, "xarray, free_list",
-                 " free_list is not one of free_list, xarray"},
-        BadValue{"--walk", &AxisTexts::walk, "xarray,xarray", "xarray is named twice"}));
+                 " free_list is not one of " ALL_WALKS},
+        BadValue{"--walk", &AxisTexts::walk, "xarray,xarray", "xarray is named twice"},
+        BadValue{"--check", &AxisTexts::check, "none", "none is not one of locked, lockless"},
+        BadValue{"--index", &AxisTexts::index, "flat", "flat is not one of kernel, dense"},
+        BadValue{"--spread", &AxisTexts::spread, "all", "all is not one of even, listed"},
+        BadValue{"--descriptors", &AxisTexts::descriptors, "",
+                 "an empty value is not one of in_order, shuffled"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Blocks, WalkAxesBadValue,

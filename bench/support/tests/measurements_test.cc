@@ -79,6 +79,9 @@ MeasurementRow distinct_row() {
   row.full_percent = 51;
   row.dirty_percent = 11;
   row.dirty_slots = 3;
+  row.spread = "listed";
+  row.descriptors = "shuffled";
+  row.index = "dense";
   row.queues = 4;
   row.threads = 12;
   row.pages = 13;
@@ -171,6 +174,9 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"full_percent", "51"},
       {"dirty_percent", "11"},
       {"dirty_slots", "3"},
+      {"spread", "listed"},
+      {"descriptors", "shuffled"},
+      {"index", "dense"},
       {"queues", "4"},
       {"threads", "12"},
       {"pages", "13"},
