@@ -1,13 +1,12 @@
 #include "bench/alloc_free/alloc_free_measurement.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <atomic>
 #include <new>
 #include <utility>
 
 #include "bench/support/kernel_tables.h"
+#include "bench/support/proof.h"
 
 namespace flushwalk {
 namespace {
@@ -16,18 +15,6 @@ constexpr unsigned kLeastPairsPerBatch = 64;
 // Flushes kept of each sample's time; some are shorter, and are counted only.
 constexpr std::size_t kFlushesPerSample = 128;
 constexpr std::size_t kMostFlushes = std::size_t{1} << 20;
-
-struct Usage {
-  std::uint64_t switches;
-  std::uint64_t faults;
-};
-
-Usage read_usage() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  return {static_cast<std::uint64_t>(usage.ru_nvcsw + usage.ru_nivcsw),
-          static_cast<std::uint64_t>(usage.ru_minflt + usage.ru_majflt)};
-}
 
 PairCounts operator+(const PairCounts& a, const PairCounts& b) {
   return {a.created_blocks + b.created_blocks, a.failed_allocs + b.failed_allocs,

@@ -7,17 +7,14 @@
 #include <optional>
 #include <span>
 
+#include "bench/support/proof.h"
+
 namespace flushwalk {
 namespace {
 
 // Of a total over all samples, what one sample has, rounded.
 std::uint64_t per_sample(std::uint64_t total, std::uint64_t samples) {
   return samples == 0 ? 0 : (total + samples / 2) / samples;
-}
-
-std::optional<Summary> in_ns(std::span<Ticks> ticks, const Clock& clock) {
-  const std::optional<Summary> summary = summarize(ticks);
-  return summary ? std::optional(summary->scaled(clock.ns_per_tick())) : std::nullopt;
 }
 
 std::optional<Summary> pair_times(const WorkerResult& worker, double ns_per_tick, unsigned pairs) {
@@ -84,12 +81,12 @@ void add_worker_rows(const AllocFreeRowContext& context, const MeasurementRow& c
   row.failed_allocs = worker->single.failed_allocs;
   row.lock_waits.reset();
   row.metric = "alloc_time";
-  row.statistics = in_ns(worker->alloc.values(), context.clock);
+  row.statistics = summary_in_ns(worker->alloc.values(), context.clock);
   rows->push_back(row);
   row.metric = "free_time";
   row.created_blocks.reset();
   row.failed_allocs.reset();
-  row.statistics = in_ns(worker->free.values(), context.clock);
+  row.statistics = summary_in_ns(worker->free.values(), context.clock);
   rows->push_back(row);
 }
 
@@ -188,7 +185,7 @@ std::vector<MeasurementRow> make_rows(const AllocFreeRowContext& context, std::s
     row.role = "flusher";
     row.cpu = static_cast<unsigned>(result->flusher->cpu);
     row.metric = "flush_time";
-    row.statistics = in_ns(result->flusher->times.values(), context.clock);
+    row.statistics = summary_in_ns(result->flusher->times.values(), context.clock);
     row.operations = 1;
     rows.push_back(row);
   }
