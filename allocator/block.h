@@ -62,7 +62,7 @@ class BlockState {
     assert(count != 0 && count <= free());
     const unsigned slot = handed_out();
     free_.store(free() - count, std::memory_order_relaxed);
-    for_each_word(slot, count, [this](std::uint64_t& word, std::uint64_t mask) { word |= mask; });
+    for_each_word(slot, count, [](std::uint64_t& word, std::uint64_t mask) { word |= mask; });
     return slot;
   }
 
