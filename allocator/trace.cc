@@ -23,9 +23,11 @@ bool parse(std::string_view text, Number* number, int base = 10) {
 }  // namespace
 
 TraceReader::TraceReader(std::istream& in, std::string file) : in_(in), file_(std::move(file)) {
+  std::uint64_t setup_line = 0;
   while ((pending_ = read_line()) && read_setup_word()) {
+    setup_line = line_number_;
   }
-  check_setup();
+  check_setup(setup_line);
 }
 
 TraceError TraceReader::error(std::string_view expected) const {
@@ -158,13 +160,16 @@ void TraceReader::read_base() {
   }
 }
 
-void TraceReader::check_setup() const {
+// last_line: of the set-up, to which an impossible whole is put down.
+void TraceReader::check_setup(std::uint64_t last_line) const {
   const Geometry geometry(setup_.base, setup_.slots);
   const std::uint64_t blocks = setup_.space_blocks.value_or(1);
   const std::uint64_t bytes = blocks * geometry.block_bytes();
   if (blocks > kMostSpaceBytes / geometry.block_bytes() || geometry.first_block() < setup_.base ||
       geometry.first_block() + bytes < geometry.first_block()) {
-    throw error("the address space does not fit between its base and the highest address");
+    throw TraceError(fmt::format(
+        "{}:{}: the address space does not fit between its base and the highest address", file_,
+        last_line));
   }
 }
 

@@ -71,7 +71,7 @@ class TraceReader {
   void read_possible();
   void read_bits();
   void read_base();
-  void check_setup() const;
+  void check_setup(std::uint64_t last_line) const;
   void expect_words(std::size_t count, std::string_view form) const;
   void read_unmap_aliases(TraceOperation* operation) const;
 

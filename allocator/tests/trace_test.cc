@@ -162,8 +162,8 @@ TEST(TraceErrors, NameTheLineAndWhatWasExpected) {
       {"state\n\n#\nALLOC 0 1 a", "t:4: `ALLOC` is not an operation"},
       {"state\ncpus 2",
        "t:2: `cpus` is not an operation, or a set-up line after the first operation"},
-      {"base 0xfffffffffffff000\nstate", "the address space does not fit"},
-      {"base 0xffffffff00000000\nspace 100000", "the address space does not fit"},
+      {"base 0xfffffffffffff000\nstate", "t:1: the address space does not fit"},
+      {"base 0xffffffff00000000\nspace 100000", "t:2: the address space does not fit"},
   };
   for (const Case& wrong : cases) {
     EXPECT_THAT(refusal(wrong.text), HasSubstr(wrong.message)) << wrong.text;
