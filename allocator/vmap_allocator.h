@@ -55,7 +55,7 @@ class VmapAllocator {
     const Behaviors* revision = find_revision("v6.12");
     std::uint64_t lazy_max_pages = kernel_lazy_max_pages(1);
     // How a flush finds dirty blocks; unset: the revision's way. can_walk() is true.
-    std::optional<Walk> walk;
+    std::optional<Walk> walk{};
     Check check = Check::locked;
     IndexLayout layout = IndexLayout::kernel;
     // What free() keeps up for the walks of these names. The allocator's own walk has what it
