@@ -99,6 +99,8 @@ def shootdown_costs(results: Results) -> pd.DataFrame:
     """
     table = costs(results.flushes())
     flushes = table[table["shootdown"] != "none"].rename(columns={"p50_ns": "flush_ns"})
+    if flushes.empty:  # also of a run of other benches, whose axes have no values to merge by
+        return flushes
     walks = results.parts("walk_time").groupby(_CASE, as_index=False, dropna=False).agg(
         walk_ns=("p50", "median"))
     shootdowns = pd.DataFrame(

@@ -52,7 +52,8 @@ def _plot(words: Sequence[str], output: Path | None) -> int:
         raise ReportError(f"{folders[0]}: no valid rows for {', '.join(names)} (needs {needs})")
     for name in names:
         if name not in drawn:
-            print(f"{name}: no valid rows (needs {FIGURES[name].needs})")
+            figure = FIGURES[name]
+            print(f"{name}: no valid rows (needs {figure.bench} {figure.needs})")
         elif output is not None:
             drawn[name].write_one(output)
             print(output)

@@ -153,6 +153,11 @@ class Results:
         """Valid stalls (ns) of the responders, one row for each case, repetition and responder."""
         return self._select("flush_walk_bench", "responder", "stall")
 
+    def alloc_free(self, role: str, metric: str) -> pd.DataFrame:
+        """Valid rows of alloc_free_bench, in the metric's unit; a row for each case, repetition
+        and, of role worker, thread."""
+        return self._select("alloc_free_bench", role, metric)
+
     def _select(self, bench: str, role: str, metric: str) -> pd.DataFrame:
         rows = self.valid
         chosen = (rows["bench"] == bench) & (rows["role"] == role) & (rows["metric"] == metric)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flushwalk.figures import stale_slots, walk_and_shootdown, walk_cost, walk_cost_per_block
+from flushwalk.figures import (
+    alloc_free, stale_slots, walk_and_shootdown, walk_cost, walk_cost_per_block)
 from flushwalk.figures.base import Figure
 
 FIGURES: dict[str, Figure] = {
@@ -12,5 +13,6 @@ FIGURES: dict[str, Figure] = {
         walk_cost_per_block.FIGURE,
         walk_and_shootdown.FIGURE,
         stale_slots.FIGURE,
+        alloc_free.FIGURE,
     )
 }

@@ -29,7 +29,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of the suite. `needs` names what a run must measure for it, as flags."""
+    """One figure of the suite. `needs` names what a run must measure for it, as flags of
+    `bench`."""
 
     name: str
     title: str
@@ -39,6 +40,7 @@ class Figure:
     numbers: Callable[[pd.DataFrame], Table]
     sentence: Callable[[pd.DataFrame], str]
     reading: Callable[[pd.DataFrame], str]
+    bench: str = "flush_walk_bench"
 
 
 def panels(frame: pd.DataFrame, axis: str,

@@ -40,12 +40,18 @@ _WALKS: dict[str, tuple[str, str, str]] = {
     "marked": ("#cc79a7", "D", "--"),
 }
 _FURTHER_WALK = ("#e69f00", "v", ":")
+# Lines that are no walks, and what waiting is made of: Tol's muted colours.
+_LINES = (("#332288", "o"), ("#117733", "s"), ("#882255", "^"), ("#44aa99", "D"))
+_WAITS = {"block": "#cc6677", "queue": "#ddcc77", "xarray": "#88ccee", "memory": "#aa4499",
+          "address_space": "#999933"}
 
 # What each drawn colour is called on the page; report.html.j2 gives these their two values.
 CSS_VARIABLES = {
     INK: "--ink", SOFT_INK: "--soft-ink", GRID: "--grid", PAPER: "--paper",
     SHOOTDOWN: "--shootdown", _FURTHER_WALK[0]: "--further-walk",
     **{colour: f"--{walk.replace('_', '-')}" for walk, (colour, _, _) in _WALKS.items()},
+    **{colour: f"--line-{letter}" for (colour, _), letter in zip(_LINES, "abcd")},
+    **{colour: f"--wait-{kind.replace('_', '-')}" for kind, colour in _WAITS.items()},
 }
 
 BODY_PT = 9.0
@@ -100,6 +106,23 @@ def walk_line(walk: str) -> dict[str, Any]:
 def walk_key(walk: str) -> Line2D:
     """The legend's entry for the line of a walk."""
     return Line2D([], [], label=wording.walk_name(walk), **walk_line(walk))
+
+
+def numbered_line(index: int) -> dict[str, Any]:
+    """Keyword arguments of Axes.plot for the index-th line of a figure whose lines are no walks."""
+    colour, marker = _LINES[index % len(_LINES)]
+    return {"color": colour, "marker": marker, "linestyle": "--" if index >= len(_LINES) else "-",
+            "markersize": 4.5, "linewidth": 1.6}
+
+
+def numbered_key(index: int, label: str) -> Line2D:
+    """The legend's entry for such a line."""
+    return Line2D([], [], label=label, **numbered_line(index))
+
+
+def wait_colour(kind: str) -> str:
+    """The colour of waiting for locks of a kind."""
+    return _WAITS[kind]
 
 
 def patch_key(label: str, colour: str) -> Patch:

@@ -68,6 +68,6 @@ def _missing(name: str, context: Context) -> list[Block]:
     return [
         Paragraph(f"{FIGURES[name].title}: this run has no valid rows for it. These commands "
                   "measure it and make the report anew:"),
-        Command(f"build/release/bin/flush_walk_bench {FIGURES[name].needs} --out={folder}\n"
+        Command(f"build/release/bin/{FIGURES[name].bench} {FIGURES[name].needs} --out={folder}\n"
                 f"scripts/report {folder}"),
     ]
