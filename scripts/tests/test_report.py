@@ -346,7 +346,7 @@ def test_what_plot_cannot_do_is_one_line_and_exit_2(
 def test_plot_tells_what_the_rows_do_not_give(
         make_report: Make, capsys: pytest.CaptureFixture[str]) -> None:
     assert plot.main(["all", str(make_report(shootdowns=("none",)))]) == 0
-    assert "walk-and-shootdown: no valid rows (needs --walk=" in capsys.readouterr().out
+    assert "walk-and-shootdown: no valid rows (needs flush_walk_bench --walk=" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("program", ["plot", "report"])
