@@ -23,8 +23,10 @@ from flushwalk.sections import Context
 
 Make = Callable[..., Path]
 SCRIPTS = Path(__file__).resolve().parents[1]
-TITLES = ["The answer", "Walk cost", "Walk and shootdown", "Stale aliases", "What striping buys",
-          "Validity", "The machine", "How it was measured", "The command that repeats it"]
+TITLES = ["The answer", "Walk cost", "Walk and shootdown", "Stale aliases",
+          "What each patch bought", "What striping buys", "The index", "Validity", "The machine",
+          "How it was measured",
+          "The command that repeats it"]
 # Those that the folders of these tests have rows for.
 FIGURES = {name: figure for name, figure in ALL_FIGURES.items()
            if figure.bench == "flush_walk_bench"}
@@ -346,7 +348,8 @@ def test_what_plot_cannot_do_is_one_line_and_exit_2(
 def test_plot_tells_what_the_rows_do_not_give(
         make_report: Make, capsys: pytest.CaptureFixture[str]) -> None:
     assert plot.main(["all", str(make_report(shootdowns=("none",)))]) == 0
-    assert "walk-and-shootdown: no valid rows (needs flush_walk_bench --walk=" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "walk-and-shootdown: no valid rows (needs flush_walk_bench --walk=" in said
 
 
 @pytest.mark.parametrize("program", ["plot", "report"])
