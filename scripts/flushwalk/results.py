@@ -158,6 +158,11 @@ class Results:
         and, of role worker, thread."""
         return self._select("alloc_free_bench", role, metric)
 
+    def rounds(self, metric: str) -> pd.DataFrame:
+        """Valid times (ns) of patch_series_bench: round_time, or flush_time, the part of the same
+        rounds that is unmap_aliases; one row for each case and repetition."""
+        return self._select("patch_series_bench", "initiator", metric)
+
     def _select(self, bench: str, role: str, metric: str) -> pd.DataFrame:
         rows = self.valid
         chosen = (rows["bench"] == bench) & (rows["role"] == role) & (rows["metric"] == metric)

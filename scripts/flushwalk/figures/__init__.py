@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flushwalk.figures import (
-    alloc_free, stale_slots, walk_and_shootdown, walk_cost, walk_cost_per_block)
+    alloc_free, patch_series, stale_slots, walk_and_shootdown, walk_cost, walk_cost_per_block)
 from flushwalk.figures.base import Figure
 
 FIGURES: dict[str, Figure] = {
@@ -13,6 +13,7 @@ FIGURES: dict[str, Figure] = {
         walk_cost_per_block.FIGURE,
         walk_and_shootdown.FIGURE,
         stale_slots.FIGURE,
+        patch_series.FIGURE,
         alloc_free.FIGURE,
     )
 }

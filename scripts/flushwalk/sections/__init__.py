@@ -3,7 +3,7 @@ name it in SECTIONS. A section that only shows figures is one line (`of_figures`
 
 from __future__ import annotations
 
-from flushwalk.sections import alloc_free, answer, machine, method, stale, validity
+from flushwalk.sections import alloc_free, answer, machine, method, patch_series, stale, validity
 from flushwalk.sections.base import Builder, Context, of_figures
 
 SECTIONS: tuple[Builder, ...] = (
@@ -11,6 +11,7 @@ SECTIONS: tuple[Builder, ...] = (
     of_figures("walk", "Walk cost", ("walk-cost", "walk-cost-per-block")),
     of_figures("shootdown", "Walk and shootdown", ("walk-and-shootdown",)),
     stale.build,
+    patch_series.build,
     alloc_free.build,
     validity.build,
     machine.build,
