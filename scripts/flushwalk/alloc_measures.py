@@ -48,9 +48,16 @@ def cases(results: Results) -> pd.DataFrame:
         column == "other_cpu" if column.name == "freeing" else column))
 
 
+def _rows(results: Results, role: str, metric: str) -> pd.DataFrame:
+    """Without the cases whose names bear an axis that is not of this module: they answer other
+    questions, and would be mixed with those that have the same axes here."""
+    rows = results.alloc_free(role, metric)
+    return rows[~rows["case"].str.contains("/walk:|/flush_every:|/other_full:")]
+
+
 def _repetitions(results: Results) -> pd.DataFrame:
     """One row for each case and repetition: threads averaged, waiting as shares."""
-    throughput = results.alloc_free("all", "throughput")
+    throughput = _rows(results, "all", "throughput")
     if throughput.empty:
         return pd.DataFrame(columns=[*_ONCE])
     table = throughput[[*_ONCE, "p10", "p50", "p90", "operations", "created_blocks"]].rename(
@@ -58,16 +65,16 @@ def _repetitions(results: Results) -> pd.DataFrame:
     for metric, columns in (("pair_time", {"p50": "pair_ns", "mean": "pair_mean_ns"}),
                             ("alloc_time", {"p50": "alloc_ns", "p99": "alloc_p99_ns"}),
                             ("free_time", {"p50": "free_ns", "p99": "free_p99_ns"})):
-        rows = results.alloc_free("worker", metric)
+        rows = _rows(results, "worker", metric)
         means = rows.groupby(_ONCE, dropna=False, as_index=False)[list(columns)].mean()
         table = table.merge(means.rename(columns=columns), on=_ONCE, how="left")
     for kind in LOCKS:
-        rows = results.alloc_free("all", f"lock_wait_{kind}")
+        rows = _rows(results, "all", f"lock_wait_{kind}")
         waits = rows[[*_ONCE, "mean", "lock_waits"]].rename(
             columns={"mean": f"{kind}_wait_ns", "lock_waits": f"{kind}_waits"})
         table = table.merge(waits, on=_ONCE, how="left")
         table[f"{kind}_share"] = table[f"{kind}_wait_ns"] / table["pair_mean_ns"]
-    rows = results.alloc_free("all", "exchange_wait")
+    rows = _rows(results, "all", "exchange_wait")
     waits = rows[[*_ONCE, "mean"]].rename(columns={"mean": "exchange_wait_ns"})
     table = table.merge(waits, on=_ONCE, how="left")
     # Whoever frees what it allocated exchanges nothing.
@@ -110,7 +117,7 @@ def by_stripes(results: Results) -> pd.DataFrame:
 def memory(results: Results) -> pd.DataFrame:
     """One row for each number of other blocks and queues: bytes of a live block's book-keeping."""
     key = ["report", "blocks", "queues"]
-    whole = results.alloc_free("all", "memory_per_block").groupby(key, as_index=False)["p50"]
-    nodes = results.alloc_free("all", "node_memory_per_block").groupby(key, as_index=False)["p50"]
+    whole = _rows(results, "all", "memory_per_block").groupby(key, as_index=False)["p50"]
+    nodes = _rows(results, "all", "node_memory_per_block").groupby(key, as_index=False)["p50"]
     return whole.median().rename(columns={"p50": "all_bytes"}).merge(
         nodes.median().rename(columns={"p50": "node_bytes"}), on=key)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from synthetic_alloc_free import KINDS, AllocPlan, whole_set, write_alloc_free
@@ -28,7 +29,7 @@ FIGURE = FIGURES["alloc-free"]
 def text_of(folder: Path) -> str:
     results = load([folder])
     text = markdown(*report.parts_of(Context(results, collect(results, FIGURES))))
-    return text.split("## What striping buys")[1].split("## Validity")[0]
+    return text.split("\n## What striping buys\n")[1].split("\n## ")[0]
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +100,20 @@ def test_invalid_rows_reach_nothing(tmp_path: Path) -> None:
     assert np.allclose(clean[numbers], spoiled[numbers])
 
 
+@pytest.mark.parametrize("axis", ["walk:marked", "flush_every:16", "other_full:50"])
+def test_cases_of_other_questions_are_not_mixed_in(tmp_path: Path, axis: str) -> None:
+    def further_axis(row: dict[str, Any]) -> None:
+        row["case"] += f"/{axis}"
+        row.update(p50="9e15", mean="9e15")
+
+    folder = write_alloc_free(tmp_path / "run", AllocPlan(noise=0.0, blocks=(0, 16)))
+    before = alloc_measures.cases(load([folder])), alloc_measures.memory(load([folder]))
+    write_alloc_free(folder, AllocPlan(blocks=(0, 16), change=further_axis), append=True)
+    after = alloc_measures.cases(load([folder])), alloc_measures.memory(load([folder]))
+    for one, other in zip(before, after):
+        pd.testing.assert_frame_equal(one, other)
+
+
 def test_other_benches_rows_are_not_taken(tmp_path: Path) -> None:
     folder = write_report(tmp_path / "run", Plan(blocks=(64,), full=(50,)))
     assert alloc_measures.cases(load([folder])).empty
@@ -107,7 +122,8 @@ def test_other_benches_rows_are_not_taken(tmp_path: Path) -> None:
     write_alloc_free(folder, *whole_set(), append=True)
     results = load([folder])
     assert set(results.flushes()["bench"]) == {"flush_walk_bench"}
-    assert set(collect(results, FIGURES)) == set(FIGURES)
+    assert {FIGURES[name].bench for name in collect(results, FIGURES)} == {
+        "flush_walk_bench", "alloc_free_bench"}
 
 
 def test_the_figure_draws_its_table(whole: Path) -> None:
