@@ -230,7 +230,7 @@ def test_a_section_without_data_says_which_commands_make_it(tmp_path: Path) -> N
     assert text.count("scripts/report run") == 5
     flags = set(re.findall(r"--[a-z-]+=", text))
     assert flags == {"--threads=", "--queues=", "--pages=", "--revision=", "--flusher=",
-                     "--other-blocks=", "--samples=", "--out="}
+                     "--other-blocks=", "--samples=", "--repetitions=", "--out="}
 
 
 @pytest.mark.parametrize("kept", range(4))

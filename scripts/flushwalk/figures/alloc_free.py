@@ -184,6 +184,7 @@ def reading(frame: pd.DataFrame) -> str:
 FIGURE = Figure(
     name="alloc-free",
     title="Allocations and frees by stripes",
-    needs="--threads=1,2 --queues=1,2,4,16,64,256,1024 --pages=1 --samples=16",
+    needs="--threads=1,2 --queues=1,2,4,16,64,256,1024 --pages=1 --samples=2 "
+          "--repetitions=100",
     collect=alloc_measures.by_stripes, draw=draw, numbers=numbers, sentence=sentence,
     reading=reading, bench="alloc_free_bench")

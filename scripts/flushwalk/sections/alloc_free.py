@@ -69,7 +69,7 @@ def _waits(table: pd.DataFrame, context: Context) -> list[Block]:
     slice_ = table if table.empty else table[table["threads"] > 1]
     slice_ = slice_ if slice_.empty else alloc_measures.held(slice_, "queues", "freeing", "threads")
     if slice_.empty:
-        return _missing("Where threads wait", "--threads=2 --queues=1,2,4 --pages=1 --samples=16",
+        return _missing("Where threads wait", "--threads=2 --queues=1,2,4 --pages=1 --samples=2 --repetitions=100",
                         context)
     rows = [(case.freeing.replace("_", " "), wording.count(case.threads),
              wording.count(case.queues), wording.time(case.pair_mean_ns),
@@ -89,7 +89,7 @@ def _beside_a_flusher(table: pd.DataFrame, context: Context) -> list[Block]:
     if slice_.empty:
         return _missing("Allocations beside a thread that flushes without a pause",
                         "--queues=1,16 --pages=1 --flusher=unmap_aliases --revision=v6.4,v6.12 "
-                        "--samples=16", context)
+                        "--samples=2 --repetitions=60", context)
     rows = []
     for case in slice_.itertuples():
         alone = table[(table["flusher"] == "none") & (table["report"] == case.report)]
