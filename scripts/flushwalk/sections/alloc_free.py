@@ -69,8 +69,8 @@ def _waits(table: pd.DataFrame, context: Context) -> list[Block]:
     slice_ = table if table.empty else table[table["threads"] > 1]
     slice_ = slice_ if slice_.empty else alloc_measures.held(slice_, "queues", "freeing", "threads")
     if slice_.empty:
-        return _missing("Where threads wait", "--threads=2 --queues=1,2,4 --pages=1 --samples=2 --repetitions=100",
-                        context)
+        return _missing("Where threads wait", "--threads=2 --queues=1,2,4 --pages=1 --samples=2 "
+                        "--repetitions=100", context)
     rows = [(case.freeing.replace("_", " "), wording.count(case.threads),
              wording.count(case.queues), wording.time(case.pair_mean_ns),
              *(f"{wording.time(getattr(case, f'{kind}_wait_ns'))} "
@@ -168,10 +168,11 @@ def _memory(context: Context) -> list[Block]:
     return [Paragraph(f"Book-keeping of a live block, of {wording.count(most['blocks'])} in "
                       f"{wording.count(most['queues'], 'queue')}: "
                       f"{wording.three_digits(most['all_bytes'])} bytes, of which "
-                      f"{wording.three_digits(most['node_bytes'])} are its share of xarray nodes.{more} "
+                      f"{wording.three_digits(most['node_bytes'])} are its share of xarray nodes."
+                      f"{more} "
                       f"The kernel's descriptor has {_KERNEL_BLOCK} bytes (1,024 slots) and its "
                       f"nodes {_KERNEL_NODE}; the last column is that with this run's number of "
                       "nodes, without the kernel's area."),
             _numbers("Bytes of book-keeping of a live block",
-                     ("live blocks", "queues", "descriptor, area, nodes", "nodes", "kernel's descriptor, nodes"), rows,
-                     words=0)]
+                     ("live blocks", "queues", "descriptor, area, nodes", "nodes",
+                      "kernel's descriptor, nodes"), rows, words=0)]
