@@ -163,6 +163,11 @@ class Results:
         rounds that is unmap_aliases; one row for each case and repetition."""
         return self._select("patch_series_bench", "initiator", metric)
 
+    def indexes(self, metric: str) -> pd.DataFrame:
+        """Valid rows of xarray_bench, one for each case and repetition: operation_time (ns an
+        operation) or bytes_per_entry."""
+        return self._select("xarray_bench", "initiator", metric)
+
     def _select(self, bench: str, role: str, metric: str) -> pd.DataFrame:
         rows = self.valid
         chosen = (rows["bench"] == bench) & (rows["role"] == role) & (rows["metric"] == metric)

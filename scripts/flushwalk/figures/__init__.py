@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from flushwalk.figures import (
-    alloc_free, patch_series, stale_slots, walk_and_shootdown, walk_cost, walk_cost_per_block)
+    alloc_free, patch_series, stale_slots, walk_and_shootdown, walk_cost, walk_cost_per_block,
+    xarray)
 from flushwalk.figures.base import Figure
 
 FIGURES: dict[str, Figure] = {
@@ -15,5 +16,6 @@ FIGURES: dict[str, Figure] = {
         stale_slots.FIGURE,
         patch_series.FIGURE,
         alloc_free.FIGURE,
+        xarray.FIGURE,
     )
 }

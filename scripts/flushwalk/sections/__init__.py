@@ -3,7 +3,8 @@ name it in SECTIONS. A section that only shows figures is one line (`of_figures`
 
 from __future__ import annotations
 
-from flushwalk.sections import alloc_free, answer, machine, method, patch_series, stale, validity
+from flushwalk.sections import (
+    alloc_free, answer, index, machine, method, patch_series, stale, validity)
 from flushwalk.sections.base import Builder, Context, of_figures
 
 SECTIONS: tuple[Builder, ...] = (
@@ -13,6 +14,7 @@ SECTIONS: tuple[Builder, ...] = (
     stale.build,
     patch_series.build,
     alloc_free.build,
+    index.build,
     validity.build,
     machine.build,
     method.build,
