@@ -27,7 +27,8 @@ constexpr Freeing kFreeings[] = {Freeing::same_cpu, Freeing::other_cpu};
 constexpr Flusher kFlushers[] = {Flusher::none, Flusher::unmap_aliases};
 
 struct Lists {
-  std::vector<unsigned> threads, queues, pages, other_blocks;
+  std::vector<unsigned> threads, queues, pages, other_blocks, other_full, flush_every;
+  std::vector<std::optional<Walk>> walks;
   std::vector<const Behaviors*> revisions;
   std::vector<Freeing> freeings;
   std::vector<Flusher> flushers;
@@ -46,6 +47,15 @@ std::optional<Problem> read_lists(const AllocFreeTexts& texts, Lists* lists) {
   reader.names("--freeing", texts.freeing, kFreeings, &lists->freeings);
   reader.names("--flusher", texts.flusher, kFlushers, &lists->flushers);
   reader.numbers("--other-blocks", texts.other_blocks, 0U, kMostOtherBlocks, &lists->other_blocks);
+  reader.numbers("--other-full", texts.other_full, 0U, 100U, &lists->other_full);
+  reader.numbers("--flush-every", texts.flush_every, 0U, kMostFlushEvery, &lists->flush_every);
+  if (texts.walk.empty()) {
+    lists->walks = {std::nullopt};
+  } else {
+    std::vector<Walk> walks;
+    reader.names("--walk", texts.walk, kWalks, &walks);
+    lists->walks.assign(walks.begin(), walks.end());
+  }
   return reader.problem();
 }
 
@@ -66,6 +76,16 @@ std::optional<Problem> why_meaningless(const AllocFreeAxes& axes, const Lists& l
   return std::nullopt;
 }
 
+std::optional<Problem> why_meaningless(const AllocFreeRival& rival) {
+  if (rival.walk && !can_walk(*rival.revision, *rival.walk)) {
+    return Problem{"--walk",
+                   fmt::format("{} needs a revision that resets what a flush has collected, p3 or "
+                               "later; {} does not",
+                               name_of(*rival.walk), rival.revision->name)};
+  }
+  return std::nullopt;
+}
+
 std::vector<AllocFreeAxes> combinations(const Lists& lists) {
   std::vector<AllocFreeAxes> all;
   for (const unsigned threads : lists.threads) {
@@ -73,7 +93,12 @@ std::vector<AllocFreeAxes> combinations(const Lists& lists) {
       for (const Freeing freeing : lists.freeings) {
         for (const Flusher flusher : lists.flushers) {
           for (const unsigned other_blocks : lists.other_blocks) {
-            all.push_back({threads, pages, freeing, flusher, other_blocks});
+            for (const unsigned other_full : lists.other_full) {
+              for (const unsigned flush_every : lists.flush_every) {
+                all.push_back(
+                    {threads, pages, freeing, flusher, other_blocks, other_full, flush_every});
+              }
+            }
           }
         }
       }
@@ -93,7 +118,12 @@ std::variant<std::vector<AllocFreeGroup>, Problem> make_alloc_free_groups(
   std::vector<AllocFreeRival> rivals;
   for (const unsigned queues : lists.queues) {
     for (const Behaviors* const revision : lists.revisions) {
-      rivals.push_back({revision, queues});
+      for (const std::optional<Walk> walk : lists.walks) {
+        rivals.push_back({revision, queues, walk});
+        if (const auto problem = why_meaningless(rivals.back())) {
+          return *problem;
+        }
+      }
     }
   }
   std::vector<AllocFreeGroup> groups;
@@ -106,11 +136,22 @@ std::variant<std::vector<AllocFreeGroup>, Problem> make_alloc_free_groups(
   return groups;
 }
 
+// The last three stand in the name only where they are used.
 std::string case_name(const AllocFreeAxes& axes, const AllocFreeRival& rival) {
-  return fmt::format(
+  std::string name = fmt::format(
       "alloc_free/threads:{}/queues:{}/pages:{}/revision:{}/freeing:{}/flusher:{}/other_blocks:{}",
       axes.threads, rival.queues, axes.pages, rival.revision->name, name_of(axes.freeing),
       name_of(axes.flusher), axes.other_blocks);
+  if (axes.other_full != 0) {
+    name += fmt::format("/other_full:{}", axes.other_full);
+  }
+  if (axes.flush_every != 0) {
+    name += fmt::format("/flush_every:{}", axes.flush_every);
+  }
+  if (rival.walk) {
+    name += fmt::format("/walk:{}", name_of(*rival.walk));
+  }
+  return name;
 }
 
 std::string alloc_free_axes_help() {
@@ -125,6 +166,10 @@ std::string alloc_free_axes_help() {
       "  --flusher       none\n"
       "                  unmap_aliases: one more thread flushes without a pause (one more CPU)\n"
       "  --other-blocks  0..{}: live blocks in queues of no thread (more queues than threads)\n"
+      "  --other-full    0..100: percent of them fully used\n"
+      "  --flush-every   0..{}: pairs after which a thread flushes itself; 0: never\n"
+      "  --walk          how a flush finds dirty blocks, and what a free keeps up for it:\n"
+      "                  free_list, xarray, cursor_scan, cursor, marked, dirty_list\n"
       "Metrics:\n"
       "  pair_time                 ns, each thread: an alloc and a free, from batches of pairs\n"
       "  alloc_time, free_time     ns, each thread: single calls, the clock's overhead included\n"
@@ -135,7 +180,8 @@ std::string alloc_free_axes_help() {
       "  flush_time                ns, the flusher: a flush beside the threads\n"
       "  memory_per_block          bytes: descriptor, area and share of xarray nodes of a block\n"
       "  node_memory_per_block     bytes: the share of xarray nodes alone\n",
-      kMostAllocFreeThreads, kMostStripes, kMaxAllocPages, revision_names(), kMostOtherBlocks);
+      kMostAllocFreeThreads, kMostStripes, kMaxAllocPages, revision_names(), kMostOtherBlocks,
+      kMostFlushEvery);
 }
 
 }  // namespace flushwalk

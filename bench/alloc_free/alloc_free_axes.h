@@ -1,6 +1,6 @@
 // Alloc-free axes: the cases of alloc_free_bench, from what the command line asks for.
 //
-// Cases that differ in the revision or the number of queues form a group: each of these rivals has
+// Cases that differ in revision, walk or number of queues form a group: each of these rivals has
 // an allocator of its own, and their samples are taken in turn. What differs between groups is what
 // the threads do. The revisions need the turns because they differ by percents; the queues are in
 // the same group because what striping buys is the question, and a ratio within pairs answers it
@@ -9,6 +9,7 @@
 #define FLUSHWALK_BENCH_ALLOC_FREE_ALLOC_FREE_AXES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -34,6 +35,7 @@ std::string_view name_of(Flusher flusher);
 inline constexpr unsigned kMostAllocFreeThreads = 1024;
 inline constexpr unsigned kMostStripes = 1024;
 inline constexpr unsigned kMostOtherBlocks = 1 << 20;
+inline constexpr unsigned kMostFlushEvery = 1 << 20;
 
 // What is common to the cases of a group.
 struct AllocFreeAxes {
@@ -42,6 +44,8 @@ struct AllocFreeAxes {
   Freeing freeing = Freeing::same_cpu;
   Flusher flusher = Flusher::none;
   unsigned other_blocks = 0;  // live, in queues that no thread allocates from
+  unsigned other_full = 0;    // percent of them fully used
+  unsigned flush_every = 0;   // pairs of a thread, after which it flushes itself; 0: never
 
   // CPUs beside the first thread's.
   unsigned other_cpus() const { return threads - 1 + (flusher == Flusher::none ? 0 : 1); }
@@ -50,6 +54,7 @@ struct AllocFreeAxes {
 struct AllocFreeRival {
   const Behaviors* revision;
   unsigned queues;
+  std::optional<Walk> walk{};  // unset: the revision's
 };
 
 struct AllocFreeGroup {
@@ -66,6 +71,9 @@ struct AllocFreeTexts {
   std::string freeing = "same_cpu";
   std::string flusher = "none";
   std::string other_blocks = "0";
+  std::string other_full = "0";
+  std::string flush_every = "0";
+  std::string walk;  // empty: the revision's
 };
 
 // Every combination. A Problem names the flag, the value and what is allowed.

@@ -19,6 +19,11 @@ void add_axis_flags(CLI::App* app, AllocFreeTexts* axes) {
   add("--freeing", &axes->freeing, "who frees: same_cpu, other_cpu (2 threads or more)");
   add("--flusher", &axes->flusher, "what runs beside: none, unmap_aliases (one more CPU)");
   add("--other-blocks", &axes->other_blocks, "live blocks in queues of no thread, 0..1048576");
+  add("--other-full", &axes->other_full, "percent of them fully used, 0..100");
+  add("--flush-every", &axes->flush_every,
+      "pairs after which a thread flushes itself, 0..1048576; 0: never");
+  add("--walk", &axes->walk,
+      "how a flush finds dirty blocks, and what a free keeps up for it (default: the revision's)");
 }
 
 int run(int argc, char** argv) {

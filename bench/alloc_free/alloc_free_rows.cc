@@ -40,7 +40,10 @@ MeasurementRow common_row(const AllocFreeRowContext& context, std::size_t which,
   row.case_name = case_name(axes, rival);
   row.repetition = repetition;
   row.revision = rival.revision->name;
+  row.walk = name_of(rival.walk.value_or(rival.revision->walk));
   row.blocks = axes.other_blocks;
+  row.full_percent = axes.other_full;
+  row.flush_every = axes.flush_every;
   row.queues = rival.queues;
   row.threads = axes.threads;
   row.pages = axes.pages;

@@ -29,14 +29,25 @@ struct SingleTimes {
 class alignas(64) PairLoop {
  public:
   // `to` and `from` are both null (the thread frees what it allocated), or the rings to the thread
-  // that frees and from the one that allocates.
+  // that frees and from the one that allocates. flush_every: pairs of a batch after which the
+  // thread flushes; 0: never.
   PairLoop(const Clock& clock, VmapAllocator& allocator, unsigned queue, unsigned pages,
-           ExchangeRing* to, ExchangeRing* from)
-      : clock_(clock), allocator_(allocator), queue_(queue), pages_(pages), to_(to), from_(from) {}
+           ExchangeRing* to, ExchangeRing* from, unsigned flush_every)
+      : clock_(clock),
+        allocator_(allocator),
+        queue_(queue),
+        pages_(pages),
+        to_(to),
+        from_(from),
+        flush_every_(flush_every) {}
 
   void pairs(unsigned count) {
     for (unsigned i = 0; i < count; ++i) {
       free(exchange(alloc()));
+      if (flush_every_ != 0 && ++since_flush_ == flush_every_) {
+        since_flush_ = 0;
+        allocator_.unmap_aliases(plan_);
+      }
     }
   }
 
@@ -121,6 +132,9 @@ class alignas(64) PairLoop {
   const unsigned pages_;
   ExchangeRing* const to_;
   ExchangeRing* const from_;
+  const unsigned flush_every_;
+  unsigned since_flush_ = 0;
+  FlushPlan plan_{Gather::hull, 1};
   PairCounts counts_;
 };
 

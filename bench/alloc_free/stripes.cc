@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <bit>
+
 #include "allocator/area_tree.h"
 #include "allocator/slab_pool.h"
 
@@ -20,6 +23,7 @@ VmapAllocator::Options options_of(const AllocFreeAxes& axes, const AllocFreeRiva
   options.space_blocks = kSpaceBlocks + axes.other_blocks;
   options.cpus = PossibleCpus::first(rival.queues);
   options.revision = rival.revision;
+  options.walk = rival.walk;
   options.lazy_max_pages = kernel_lazy_max_pages(axes.threads);
   return options;
 }
@@ -37,7 +41,8 @@ Stripes::Stripes(const AllocFreeAxes& axes, const AllocFreeRival& rival, const C
     ExchangeRing* const to = exchange ? rings_[t].get() : nullptr;
     ExchangeRing* const from =
         exchange ? rings_[(t + axes.threads - 1) % axes.threads].get() : nullptr;
-    loops_.emplace_back(clock, allocator_, t % rival.queues, axes.pages, to, from);
+    loops_.emplace_back(clock, allocator_, t % rival.queues, axes.pages, to, from,
+                        axes.flush_every);
   }
 }
 
@@ -53,14 +58,19 @@ std::unique_ptr<Stripes> Stripes::build(const AllocFreeAxes& axes, const AllocFr
   return made;
 }
 
-// One page of each is in use, so that no flush purges them.
+// All of a full block or one page of another is in use, so that no flush purges them.
 bool Stripes::add_other_blocks(const AllocFreeAxes& axes, unsigned queues, std::string* error) {
   if (axes.other_blocks == 0) {
     return true;
   }
   const unsigned others = queues - axes.threads;
   for (unsigned i = 0; i < axes.other_blocks; ++i) {
-    const AllocReport report = allocator_.alloc_new_block(axes.threads + i % others, 1);
+    AllocReport report = allocator_.alloc_new_block(axes.threads + i % others, 1);
+    const bool full = (i + 1) * axes.other_full / 100 != i * axes.other_full / 100;
+    while (full && report.error == Error::none && report.free != 0) {
+      const unsigned pages = std::min(std::bit_floor(report.free), kMaxAllocPages);
+      report = allocator_.alloc_in_block(report.address, pages);
+    }
     if (report.error != Error::none) {
       *error = fmt::format("no memory for {} blocks", axes.other_blocks);
       return false;

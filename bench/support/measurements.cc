@@ -95,6 +95,7 @@ constexpr std::array kColumns = {
     column<&Row::pages>("pages"),
     axis<&Row::freeing>("freeing"),
     axis<&Row::flusher>("flusher"),
+    column<&Row::flush_every>("flush_every"),
     axis<&Row::container>("container"),
     axis<&Row::operation>("operation"),
     axis<&Row::keys>("keys"),

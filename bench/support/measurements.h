@@ -51,6 +51,7 @@ struct MeasurementRow {
   std::optional<std::uint64_t> pages;
   std::string freeing;
   std::string flusher;
+  std::optional<std::uint64_t> flush_every;
   std::string container;
   std::string operation;
   std::string keys;

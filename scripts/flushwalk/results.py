@@ -46,8 +46,8 @@ COLUMNS = (
     "schema_version", "bench", "case", "repetition", "role", "cpu", "metric", "unit",
     *STATISTICS, "samples", "revision", "workload", "walk", "check", "gather", "shootdown",
     "blocks", "full_percent", "dirty_percent", "dirty_slots", "spread", "descriptors", "index",
-    "queues", "threads", "pages", "freeing", "flusher", "container", "operation", "keys",
-    "entries", "responders", "placement", "initiator_cpu", "responder_cpus", "block_slots",
+    "queues", "threads", "pages", "freeing", "flusher", "flush_every", "container", "operation",
+    "keys", "entries", "responders", "placement", "initiator_cpu", "responder_cpus", "block_slots",
     *OUTCOMES, *PROOF, "valid", "invalid_reason",
 )
 _WORDS = frozenset({
@@ -58,8 +58,8 @@ _WORDS = frozenset({
 # Columns that came later: a file without them reads as if their cells were empty.
 _ADDED = frozenset({
     "spread", "descriptors", "index", "revision", "workload", "threads", "pages", "freeing",
-    "flusher", "container", "operation", "keys", "entries", "operations", "purged_blocks",
-    "created_blocks", "failed_allocs", "flushes", "flushed_pages", "lock_waits",
+    "flusher", "flush_every", "container", "operation", "keys", "entries", "operations",
+    "purged_blocks", "created_blocks", "failed_allocs", "flushes", "flushed_pages", "lock_waits",
 })
 _NEVER_EMPTY = frozenset({"schema_version", "repetition", "samples", "shootdowns_expected",
                           "shootdowns_proven"})
@@ -158,15 +158,15 @@ class Results:
         and, of role worker, thread."""
         return self._select("alloc_free_bench", role, metric)
 
-    def rounds(self, metric: str) -> pd.DataFrame:
-        """Valid times (ns) of patch_series_bench: round_time, or flush_time, the part of the same
-        rounds that is unmap_aliases; one row for each case and repetition."""
-        return self._select("patch_series_bench", "initiator", metric)
-
     def indexes(self, metric: str) -> pd.DataFrame:
         """Valid rows of xarray_bench, one for each case and repetition: operation_time (ns an
         operation) or bytes_per_entry."""
         return self._select("xarray_bench", "initiator", metric)
+
+    def rounds(self, metric: str) -> pd.DataFrame:
+        """Valid times (ns) of patch_series_bench: round_time, or flush_time, the part of the same
+        rounds that is unmap_aliases; one row for each case and repetition."""
+        return self._select("patch_series_bench", "initiator", metric)
 
     def _select(self, bench: str, role: str, metric: str) -> pd.DataFrame:
         rows = self.valid

@@ -66,6 +66,26 @@ TEST(AllocFreeAxes, RevisionsAndQueuesAreRivalsAllElseMakesGroups) {
             "flusher:unmap_aliases/other_blocks:16");
 }
 
+TEST(AllocFreeAxes, WalksAreRivalsAndOwnFlushesMakeGroups) {
+  AllocFreeTexts texts;
+  texts.queues = "2";
+  texts.pages = "1";
+  texts.other_blocks = "16";
+  texts.other_full = "0,50";
+  texts.flush_every = "0,16";
+  texts.walk = "free_list,marked";
+  const auto groups = groups_of(texts);
+  ASSERT_THAT(groups, SizeIs(4));
+  ASSERT_THAT(groups.back().rivals, SizeIs(2));
+  EXPECT_EQ(case_name(groups.back().axes, groups.back().rivals.back()),
+            "alloc_free/threads:1/queues:2/pages:1/revision:v6.12/freeing:same_cpu/flusher:none/"
+            "other_blocks:16/other_full:50/flush_every:16/walk:marked");
+  texts.revision = "p2";
+  EXPECT_THAT(problem_of(texts), HasSubstr("--walk: marked needs a revision"));
+  texts.walk = "free_list,xarray,cursor";
+  EXPECT_EQ(problem_of(texts), "");
+}
+
 TEST(AllocFreeAxes, TheFlusherWantsACpuOfItsOwn) {
   EXPECT_EQ((AllocFreeAxes{.threads = 3}.other_cpus()), 2U);
   EXPECT_EQ((AllocFreeAxes{.threads = 3, .flusher = Flusher::unmap_aliases}.other_cpus()), 3U);
@@ -119,6 +139,10 @@ TEST(AllocFreeAxes, BadValuesNameTheirFlag) {
       {&AllocFreeTexts::freeing, "any", "--freeing: any is not one of same_cpu, other_cpu"},
       {&AllocFreeTexts::flusher, "purge", "--flusher: purge is not one of none, unmap_aliases"},
       {&AllocFreeTexts::other_blocks, "1048577", "--other-blocks: 1048577 is not in 0..1048576"},
+      {&AllocFreeTexts::other_full, "101", "--other-full: 101 is not in 0..100"},
+      {&AllocFreeTexts::flush_every, "-1", "--flush-every: -1 is not in 0..1048576"},
+      {&AllocFreeTexts::walk, "list",
+       "--walk: list is not one of free_list, xarray, cursor_scan, cursor, marked, dirty_list"},
   };
   for (const Bad& bad : all) {
     AllocFreeTexts texts;

@@ -92,7 +92,17 @@ TEST_F(AllocFreeRows, AxesAreThoseOfTheCase) {
   EXPECT_EQ(pair.flusher, "none");
   EXPECT_EQ(pair.block_slots, 1024U);
   EXPECT_THAT(pair.responder_cpus, ElementsAre(4));
-  EXPECT_THAT(pair.walk + pair.check + pair.gather + pair.shootdown, IsEmpty());
+  EXPECT_EQ(pair.walk, "xarray") << "the revision's";
+  EXPECT_EQ(pair.full_percent, 0U);
+  EXPECT_EQ(pair.flush_every, 0U);
+  EXPECT_THAT(pair.check + pair.gather + pair.shootdown, IsEmpty());
+  group.axes.other_full = 40;
+  group.axes.flush_every = 7;
+  group.rivals[0].walk = Walk::marked;
+  const MeasurementRow marked = row("pair_time", 4);
+  EXPECT_EQ(marked.walk, "marked");
+  EXPECT_EQ(marked.full_percent, 40U);
+  EXPECT_EQ(marked.flush_every, 7U);
 }
 
 TEST_F(AllocFreeRows, ABatchIsDividedByItsPairs) {

@@ -86,6 +86,37 @@ TEST(PairLoop, MakesThePairsItIsAskedFor) {
   EXPECT_THAT(stripes->allocator().broken_invariant(), IsEmpty());
 }
 
+// Every fourth pair is followed by a flush, which resets the block's dirty range.
+TEST(PairLoop, FlushesAfterAsManyPairsAsItIsTold) {
+  const Clock clock = counter_clock();
+  for (const Walk walk : kWalks) {
+    std::string error;
+    const auto stripes =
+        Stripes::build({.flush_every = 4}, {find_revision("v6.12"), 1, walk}, clock, &error);
+    ASSERT_NE(stripes, nullptr) << error;
+    EXPECT_EQ(stripes->allocator().walk(), walk);
+    const auto dirty = [&] { return stripes->allocator().state().blocks.at(0).dirty_range; };
+    PairLoop& loop = stripes->loop(0);
+    loop.pairs(3);
+    EXPECT_EQ(dirty(), (SlotRange{0, 3})) << name_of(walk);
+    loop.pairs(1);
+    EXPECT_EQ(dirty(), (SlotRange{1024, 0})) << name_of(walk);
+    loop.pairs(5);
+    EXPECT_EQ(dirty(), (SlotRange{8, 9})) << name_of(walk);
+    EXPECT_THAT(stripes->allocator().broken_invariant(), IsEmpty());
+  }
+}
+
+TEST(Stripes, SoManyOfTheOtherBlocksAreFull) {
+  const Clock clock = counter_clock();
+  const auto stripes = build({.other_blocks = 20, .other_full = 30}, 2, clock);
+  unsigned full = 0;
+  for (const AllocatorState::BlockView& block : stripes->allocator().state().blocks) {
+    full += block.free == 0 ? 1U : 0U;
+  }
+  EXPECT_EQ(full, 6U);
+}
+
 TEST(PairLoop, AllocatesFromItsOwnQueue) {
   const Clock clock = counter_clock();
   const auto stripes = build({.threads = 3}, 2, clock);

@@ -87,6 +87,7 @@ MeasurementRow distinct_row() {
   row.pages = 13;
   row.freeing = "other_cpu";
   row.flusher = "unmap_aliases";
+  row.flush_every = 16;
   row.container = "judy";
   row.operation = "load";
   row.keys = "random";
@@ -182,6 +183,7 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"pages", "13"},
       {"freeing", "other_cpu"},
       {"flusher", "unmap_aliases"},
+      {"flush_every", "16"},
       {"container", "judy"},
       {"operation", "load"},
       {"keys", "random"},
