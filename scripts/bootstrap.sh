@@ -2,6 +2,7 @@
 # What every script needs before it can do its job: packages, a Python, a build.
 # To be sourced; the scripts beside it then call, in this order:
 #   install_packages run [test]      what is missing, through apt-get; exits 2 on other systems
+#   install_optional_packages SET... what is missing and on offer; goes on without what is not
 #   python=$(pick_python MODULE...)  an interpreter that has the modules
 #   build_preset PRESET [TARGET...]  configures and builds quietly; returns non-zero on failure
 #   exec_module PYTHON MODULE ARG... becomes main(ARGs) of a Python module of scripts/
@@ -110,6 +111,29 @@ install_packages() { # install_packages SET...
         tail -n 20 -- "$flushwalk_logs/apt.log" >&2
         die 1 "install by hand: apt-get install --no-install-recommends ${chosen[*]}"
     }
+}
+
+# Never fails, and asks no system but Debian's and Ubuntu's. What is not on offer is not named.
+install_optional_packages() { # install_optional_packages SET...
+    local name
+    local -a names missing offered=()
+    if [[ -n ${FLUSHWALK_PACKAGES_INSTALLED:-} ]] || ! is_debian; then
+        return 0
+    fi
+    mapfile -t names < <(package_names "$@")
+    mapfile -t missing < <(missing_packages "${names[@]}")
+    for name in "${missing[@]}"; do
+        if apt-cache show "$name" >/dev/null 2>&1; then
+            offered+=("$name")
+        fi
+    done
+    if ((${#offered[@]} == 0)); then
+        return 0
+    fi
+    mkdir -p -- "$flushwalk_logs" || return 0
+    say "installing for comparison: ${offered[*]}"
+    apt_get install --no-install-recommends "${offered[@]}" ||
+        say "going on without ${offered[*]} (see $flushwalk_logs/apt.log)"
 }
 
 # ---- Python ----

@@ -105,7 +105,7 @@ def test_every_package_has_a_set_and_a_sentence() -> None:
     for line in (ROOT / "scripts" / "packages").read_text().splitlines():
         if line and not line.startswith("#"):
             which, name, what_for = line.split(maxsplit=2)
-            assert which in ("run", "test") and name and len(what_for) > 5
+            assert which in ("run", "test", "compare") and name and len(what_for) > 5
 
 
 def test_the_test_set_is_apart(machine: Machine) -> None:
@@ -245,6 +245,34 @@ def test_help_and_complaints_install_nothing(machine: Machine) -> None:
     assert machine.bash('"$ROOT/scripts/test" --help')[0] == 0
     assert machine.apt_calls() == []
     assert not (machine.root / "build").exists()
+
+
+OPTIONAL = "install_optional_packages compare; echo went on"
+
+
+def test_what_is_only_compared_with_is_installed_where_it_is_on_offer(machine: Machine) -> None:
+    machine.user(0)
+    (machine.home / "unknown").write_text("libabsl-dev\n")
+    status, out, said = machine.bash(OPTIONAL)
+    assert (status, out) == (0, "went on\n")
+    assert said == "installing for comparison: libjudy-dev\n"
+    (install,) = machine.apt_calls()
+    assert install[0].endswith(" install --no-install-recommends libjudy-dev")
+    assert machine.bash(OPTIONAL) == (0, "went on\n", "")
+    assert len(machine.apt_calls()) == 1
+
+
+def test_what_is_only_compared_with_may_fail_to_be_installed(machine: Machine) -> None:
+    machine.user(0)
+    status, out, said = machine.bash(OPTIONAL, FAIL="install")
+    assert (status, out) == (0, "went on\n")
+    assert "going on without libabsl-dev libjudy-dev" in said
+
+
+def test_what_is_only_compared_with_is_not_asked_of_other_systems(machine: Machine) -> None:
+    (machine.bin / "apt-get").unlink()
+    assert machine.bash(OPTIONAL) == (0, "went on\n", "")
+    assert machine.bash(OPTIONAL, FLUSHWALK_PACKAGES_INSTALLED="1") == (0, "went on\n", "")
 
 
 # ---- Python ----
