@@ -24,7 +24,7 @@ from flushwalk.sections import Context
 Make = Callable[..., Path]
 SCRIPTS = Path(__file__).resolve().parents[1]
 TITLES = ["The answer", "Walk cost", "Walk and shootdown", "Stale aliases",
-          "What each patch bought", "What striping buys", "The index", "Validity", "The machine",
+          "What each patch bought", "What striping buys", "What a walk costs a free", "The index", "Validity", "The machine",
           "How it was measured",
           "The command that repeats it"]
 # Those that the folders of these tests have rows for.

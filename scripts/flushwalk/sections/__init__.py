@@ -4,7 +4,7 @@ name it in SECTIONS. A section that only shows figures is one line (`of_figures`
 from __future__ import annotations
 
 from flushwalk.sections import (
-    alloc_free, answer, index, machine, method, patch_series, stale, validity)
+    alloc_free, answer, free_upkeep, index, machine, method, patch_series, stale, validity)
 from flushwalk.sections.base import Builder, Context, of_figures
 
 SECTIONS: tuple[Builder, ...] = (
@@ -14,6 +14,7 @@ SECTIONS: tuple[Builder, ...] = (
     stale.build,
     patch_series.build,
     alloc_free.build,
+    free_upkeep.build,
     index.build,
     validity.build,
     machine.build,
