@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,10 @@ class MeasuringXArray : public ::testing::Test {
   std::unique_ptr<XArrayMeasurement> prepare(const XArrayGroup& of, unsigned samples) {
     std::string error;
     auto made = XArrayMeasurement::prepare(of, {clock, machine, placement, samples, stop}, &error);
-    EXPECT_NE(made, nullptr) << error;
+    if (made == nullptr) {
+      ADD_FAILURE() << error;
+      throw std::runtime_error(error);
+    }
     return made;
   }
 
@@ -67,6 +71,7 @@ TEST_F(MeasuringXArray, EveryOperationLeavesTheContainerAsItWas) {
       ASSERT_THAT(results, SizeIs(measured.rivals.size())) << error;
       for (std::size_t rival = 0; rival < results.size(); ++rival) {
         EXPECT_EQ(results[rival].times.size(), 12U);
+        EXPECT_EQ(results[rival].times.refused(), 0U);
         EXPECT_GT(results[rival].bytes_per_entry, 8);
         EXPECT_THAT(measurement->container(rival).visited(IndexOperation::iterate),
                     UnorderedElementsAreArray(before))
@@ -116,6 +121,16 @@ TEST_F(MeasuringXArray, ALostEntryIsAnErrorWhateverIsMeasured) {
     std::string error;
     EXPECT_THAT(measurement->measure(&error), IsEmpty()) << name_of(operation);
     EXPECT_EQ(error, std::string(name_of(operation)) + " lost or invented an entry");
+  }
+}
+
+TEST_F(MeasuringXArray, SamplesTakeOneWindowAfterTheOther) {
+  const Population population(KeySet::every_64th, 4096);
+  for (std::size_t window = 0; window < population.windows(); ++window) {
+    const auto measurement = prepare(group(IndexOperation::load, 4096), 4);
+    EXPECT_EQ(measurement->container(0).erase(population.window(window).first(1)), 1U);
+    std::string error;
+    EXPECT_THAT(measurement->measure(&error), IsEmpty()) << window;
   }
 }
 
