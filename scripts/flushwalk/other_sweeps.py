@@ -20,9 +20,9 @@ REVISIONS = ("v6.4", "p1", "p2", "p3", "p4", "p5", "p6", "v6.12")
 STRIPES = (1, 2, 4, 16, 64, 256, 1024)
 WALKS_OF_A_FREE = ("free_list", "xarray", "cursor", "marked", "dirty_list")
 CONTAINERS = ("xarray", "std_map", "absl_btree_map", "judyl", "lfht")
-OPERATIONS = ("insert", "load", "erase", "iterate")
-XARRAY_OPERATIONS = ("iterate_cursor", "iterate_cursor_scan", "iterate_marked", "set_mark")
-KEYS = ("dense", "every_64th", "random")
+OPERATIONS = ("insert", "load", "erase", "iterate", "iterate_cursor")
+FURTHER_OPERATIONS = ("iterate_cursor_scan", "iterate_marked", "set_mark")
+SPARSE = ("every_64th", "random")
 
 
 def patch_series(
@@ -104,28 +104,28 @@ def upkeep(samples: int, repetitions: int) -> list[Plain]:
     ]
 
 
-def index(samples: int, repetitions: int, entries: tuple[int, ...]) -> list[Sweep]:
-    def sweep(
-        title: str, containers: tuple[str, ...], operations: tuple[str, ...], seconds: float
-    ) -> Peers:
-        return Peers(
-            f"the index, {title}",
-            samples=samples,
-            repetitions=repetitions,
-            program="xarray_bench",
-            values=(
-                ("container", containers),
-                ("operation", operations),
-                ("entries", entries),
-                ("keys", KEYS),
-            ),
-            seconds_a_sample=seconds,
-        )
-
-    return [
-        sweep("beside its peers", CONTAINERS, OPERATIONS, 0.6e-3),
-        sweep("the xarray's own walks", CONTAINERS[:1], XARRAY_OPERATIONS, 0.3e-3),
-    ]
+def index(
+    title: str,
+    samples: int,
+    repetitions: int,
+    entries: tuple[int, ...],
+    keys: tuple[str, ...],
+    operations: tuple[str, ...],
+    seconds_a_sample: float,
+) -> Peers:
+    return Peers(
+        f"the index, {title}",
+        samples=samples,
+        repetitions=repetitions,
+        program="xarray_bench",
+        values=(
+            ("container", CONTAINERS),
+            ("operation", operations),
+            ("entries", entries),
+            ("keys", keys),
+        ),
+        seconds_a_sample=seconds_a_sample,
+    )
 
 
 def quick(cpus: int) -> list[Sweep]:
@@ -177,7 +177,8 @@ def quick(cpus: int) -> list[Sweep]:
             other_blocks=(16, 256, 4096, 65536),
         ),
         *upkeep(4, 10),
-        *index(10, 10, (256, 4096, 65536)),
+        index("dense", 20, 20, (16, 256, 4096, 65536), ("dense",), OPERATIONS, 180e-6),
+        index("sparse", 20, 20, (4096,), SPARSE, OPERATIONS, 250e-6),
     ]
     return sweeps
 
@@ -224,6 +225,8 @@ def full(cpus: int) -> list[Sweep]:
             queues=(2, 64), other_blocks=(16, 256, 4096, 65536),
         ),
         *upkeep(8, 20),
-        *index(20, 10, (16, 256, 4096, 65536, 1048576)),
+        index("small", 20, 8, (16, 256, 4096, 65536), ("dense", *SPARSE),
+              (*OPERATIONS, *FURTHER_OPERATIONS), 0.7e-3),
+        index("a million", 5, 5, (1048576,), ("dense",), OPERATIONS, 30e-3),
     ]
     return sweeps
