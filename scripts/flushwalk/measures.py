@@ -21,11 +21,13 @@ _CASE = ["report", "walk", *AXES]
 # The slice that is looked at first, where a run has it: 10 % dirty, one queue.
 USUAL: Mapping[str, Any] = {
     "dirty_percent": 10, "queues": 1, "gather": "hull", "check": "locked", "dirty_slots": 1,
-    "placement": "compact", "responders": 0,
+    "placement": "compact", "responders": 0, "spread": "even", "descriptors": "in_order",
+    "index": "kernel",
 }
+KERNEL_WALKS = ("free_list", "xarray")
 # The size that the answer speaks about; the nearest one is taken where a run lacks it.
 USUAL_SIZE: Mapping[str, float] = {"blocks": 4096, "full_percent": 50}
-WALK_ORDER = ("free_list", "xarray", "cursor", "marked")
+WALK_ORDER = (*KERNEL_WALKS, "cursor_scan", "cursor", "marked", "dirty_list")
 
 
 def pick(rows: pd.DataFrame, axis: str, preferred: Any = None) -> Any:
@@ -83,22 +85,32 @@ def costs(rows: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values([*order, "_rank"], ignore_index=True).drop(columns="_rank")
 
 
+def kernels_own(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of rows of flushes those of the kernel's two walks, in the usual slice of the axes that tell
+    what else could be done (check, index) or what the load is like (spread, descriptors). All but
+    the comparison of complete walks keep to it."""
+    rows = rows[rows["walk"].isin(KERNEL_WALKS)]
+    return narrow(rows, ("check", "spread", "descriptors", "index"))
+
+
 def walk_rows(results: Results) -> pd.DataFrame:
     """The rows of walks alone (shootdown none), in the usual slice; blocks and full vary."""
     rows = results.flushes()
-    axes = ("gather", "check", "dirty_slots", "dirty_percent", "queues", "placement", "responders")
-    return narrow(rows[rows["shootdown"] == "none"], axes)
+    rows = kernels_own(rows[rows["shootdown"] == "none"])
+    return narrow(rows, (
+        "gather", "dirty_slots", "dirty_percent", "queues", "placement", "responders"))
 
 
 def shootdown_costs(results: Results) -> pd.DataFrame:
-    """Every case with a shootdown: flush_ns, and its parts walk_ns and shootdown_ns.
+    """The kernel's own walks with a shootdown: flush_ns, and its parts walk_ns and shootdown_ns.
 
     The parts were timed within the same flushes; they are medians, as flush_ns is, so they add up
     to it only nearly. shootdown_low_ns and _high_ns are the 95 % interval of shootdown_ns over the
     repetitions, NaN with too few of them. stall_ns is the median over repetitions and responders.
     """
-    table = costs(results.flushes())
-    flushes = table[table["shootdown"] != "none"].rename(columns={"p50_ns": "flush_ns"})
+    rows = results.flushes()
+    table = costs(kernels_own(rows[rows["shootdown"] != "none"]))
+    flushes = table.rename(columns={"p50_ns": "flush_ns"})
     if flushes.empty:  # also of a run of other benches, whose axes have no values to merge by
         return flushes
     walks = results.parts("walk_time").groupby(_CASE, as_index=False, dropna=False).agg(
@@ -118,8 +130,8 @@ def stale_costs(results: Results) -> pd.DataFrame:
     """The cases from which stale slots are counted: for each gather one slice; blocks and full
     vary. A flush that was not meant to flush (noop) is no evidence and is left out."""
     rows = results.flushes()
-    rows = rows[(rows["shootdown"] != "noop") & rows["stale_slots"].notna()]
-    axes = ("check", "dirty_slots", "dirty_percent", "queues", "placement", "shootdown",
+    rows = kernels_own(rows[(rows["shootdown"] != "noop") & rows["stale_slots"].notna()])
+    axes = ("dirty_slots", "dirty_percent", "queues", "placement", "shootdown",
             "responders")
     parts = [narrow(group, axes, {**USUAL, "shootdown": "none"})
              for _, group in rows.groupby("gather", sort=True)]

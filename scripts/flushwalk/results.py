@@ -61,6 +61,8 @@ _ADDED = frozenset({
     "flusher", "flush_every", "container", "operation", "keys", "entries", "operations",
     "purged_blocks", "created_blocks", "failed_allocs", "flushes", "flushed_pages", "lock_waits",
 })
+# What flush_walk_bench did before these columns came: its empty cells read so.
+_BEFORE = {"spread": "even", "descriptors": "in_order", "index": "kernel"}
 _NEVER_EMPTY = frozenset({"schema_version", "repetition", "samples", "shootdowns_expected",
                           "shootdowns_proven"})
 NUMBERS = tuple(name for name in COLUMNS if name not in _WORDS)
@@ -222,6 +224,9 @@ def _read_measurements(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     table = pd.DataFrame(records, columns=header)
     for name in sorted(_ADDED.difference(header)):
         table[name] = ""
+    flushes = table["bench"] == "flush_walk_bench"
+    for name, value in _BEFORE.items():
+        table.loc[flushes & (table[name] == ""), name] = value
     for name in NUMBERS:
         values = [float(text) if text else math.nan for text in table[name]]
         whole = all(value.is_integer() for value in values)

@@ -1,4 +1,5 @@
-"""Comparisons one can believe: the paired ratio of two walks, with its interval and a word.
+"""Comparisons one can believe: the paired ratio of two walks, or of two ways (a walk and its
+check), with its interval and a word.
 
 Contract: the unit is the pair, two rows of one repetition which were sampled in turn (A B B A), so
 a machine that drifts slows both alike. For each pair the ratio of the medians is taken; the result
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,6 +21,7 @@ from scipy import stats
 from flushwalk.results import AXES
 
 BASELINE_WALK = "free_list"
+RIVALS = ("walk", "check")  # what rows of a repetition that were sampled in turn may differ in
 CONFIDENCE = 0.95
 RESAMPLES = 4999
 SEED = 20230523
@@ -28,7 +31,18 @@ SEED = 20230523
 # normal, bimodal and long-tailed noise, 1.4 % to 5.3 % came out as a difference.
 MIN_PAIRS = 5
 
-_PAIR_KEY = ["report", *AXES, "repetition", "attempt"]
+RATIO_COLUMNS = ("ratio", "ratio_low", "ratio_high", "pairs", "verdict")
+_ONE_REPETITION = ("repetition", "attempt")
+
+
+class Way(NamedTuple):
+    """A walk and how it looks at a block."""
+
+    walk: str
+    check: str
+
+
+BASELINE_WAY = Way(BASELINE_WALK, "locked")  # the kernel's until v6.4
 
 
 @dataclass(frozen=True)
@@ -99,13 +113,43 @@ def pair_ratios(rows: pd.DataFrame, walk: str, baseline: str = BASELINE_WALK,
     With `per`, the times are divided by that column first (visited_blocks: a ratio of the cost of
     one visited block). Pairs of which one half is missing, or not positive, are left out.
     """
-    columns = [*_PAIR_KEY, "value"]
-    valued = rows.assign(value=rows["p50"] if per is None else rows["p50"] / rows[per])
-    valued = valued[np.isfinite(valued["value"]) & (valued["value"] > 0)]
-    ours = valued.loc[valued["walk"] == walk, columns]
-    theirs = valued.loc[valued["walk"] == baseline, columns]
-    pairs = ours.merge(theirs, on=_PAIR_KEY, suffixes=("", "_baseline"))
+    return _pairs(rows, rows["walk"] == walk, rows["walk"] == baseline, AXES, per)
+
+
+def way_ratios(rows: pd.DataFrame, baseline: Way = BASELINE_WAY,
+               per: str | None = None) -> pd.DataFrame:
+    """One row for each case in `rows` that has a pair with the baseline way of the same load: its
+    report, walk and axes, ratio, ratio_low, ratio_high, pairs and verdict. `per` as above; the
+    baseline itself is 1."""
+    load = [axis for axis in AXES if axis not in RIVALS]
+    case = ["report", *RIVALS, *load]
+    is_baseline = (rows["walk"] == baseline.walk) & (rows["check"] == baseline.check)
+    everyone = pd.Series(True, index=rows.index)
+    pairs = _pairs(rows, everyone, is_baseline, load, per, also=RIVALS)
+    found = [(*key, *_cells(ratio_of_pairs(group["log_ratio"].to_numpy(dtype=np.float64))))
+             for key, group in pairs.groupby(case, sort=False)]
+    return pd.DataFrame(found, columns=[*case, *RATIO_COLUMNS])
+
+
+def geometric_mean(ratios: Sequence[float]) -> float:
+    """NaN of none."""
+    return math.exp(float(np.mean(np.log(ratios)))) if len(ratios) else math.nan
+
+
+def _pairs(rows: pd.DataFrame, ours: pd.Series, theirs: pd.Series, axes: Sequence[str],
+           per: str | None, also: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows of `ours` each beside that of `theirs` of the same report, axes and repetition."""
+    key = ["report", *axes, *_ONE_REPETITION]
+    value = rows["p50"] if per is None else rows["p50"] / rows[per]
+    usable = np.isfinite(value) & (value > 0)
+    valued = rows.assign(value=value)
+    pairs = valued.loc[ours & usable, [*key, *also, "value"]].merge(
+        valued.loc[theirs & usable, [*key, "value"]], on=key, suffixes=("", "_baseline"))
     return pairs.assign(log_ratio=np.log(pairs["value"] / pairs["value_baseline"]))
+
+
+def _cells(found: Ratio) -> tuple[float, float, float, int, str]:
+    return found.ratio, found.low, found.high, found.pairs, found.verdict
 
 
 def with_ratios(frame: pd.DataFrame, rows: pd.DataFrame, baseline: str = BASELINE_WALK,

@@ -101,7 +101,9 @@ def axis_words(axis: str, value: object) -> str:
         }
         return phrases.get(axis, f"{axis} {number:g}")
     return {"gather": f"gather {value}", "check": f"check {value}",
-            "shootdown": f"shootdown {value}"}.get(axis, str(value))
+            "shootdown": f"shootdown {value}", "spread": f"spread {value}",
+            "descriptors": f"descriptors {str(value).replace('_', ' ')}",
+            "index": f"{value} keys"}.get(axis, str(value))
 
 
 def held_axes(frame: pd.DataFrame, axes: Iterable[str]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flushwalk.figures import (
-    alloc_free, patch_series, stale_slots, walk_and_shootdown, walk_cost, walk_cost_per_block,
-    xarray)
+    alloc_free, complete_walks, patch_series, stale_slots, walk_and_shootdown, walk_cost,
+    walk_cost_per_block, xarray)
 from flushwalk.figures.base import Figure
 
 FIGURES: dict[str, Figure] = {
@@ -12,6 +12,7 @@ FIGURES: dict[str, Figure] = {
     for figure in (
         walk_cost.FIGURE,
         walk_cost_per_block.FIGURE,
+        complete_walks.FIGURE,
         walk_and_shootdown.FIGURE,
         stale_slots.FIGURE,
         patch_series.FIGURE,

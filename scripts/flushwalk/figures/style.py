@@ -36,10 +36,12 @@ SHOOTDOWN = "#8a8a8a"
 _WALKS: dict[str, tuple[str, str, str]] = {
     "free_list": ("#d55e00", "o", "-"),
     "xarray": ("#0072b2", "s", "-"),
+    "cursor_scan": ("#56b4e9", "v", "--"),
     "cursor": ("#009e73", "^", "--"),
     "marked": ("#cc79a7", "D", "--"),
+    "dirty_list": ("#e69f00", "P", "--"),
 }
-_FURTHER_WALK = ("#e69f00", "v", ":")
+_FURTHER_WALK = ("#8c6d31", "X", ":")
 # Lines that are no walks, and what waiting is made of: Tol's muted colours.
 _LINES = (("#332288", "o"), ("#117733", "s"), ("#882255", "^"), ("#44aa99", "D"))
 _WAITS = {"block": "#cc6677", "queue": "#ddcc77", "xarray": "#88ccee", "memory": "#aa4499",
@@ -234,6 +236,18 @@ def log_time_axis(panel: Axes) -> None:
     panel.yaxis.set_major_locator(LogLocator(subs=steps, numticks=20))
     panel.yaxis.set_minor_locator(NullLocator())
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain_time(value)))
+
+
+def log_ratio_axis(panel: Axes) -> None:
+    """A logarithmic y axis of ratios: 0.1x, 1x, 10x."""
+    panel.set_yscale("log")
+    low, high = panel.get_ylim()
+    span = high / low
+    steps = ((1.0,) if span > 300 else (1.0, 3.0) if span > 30 else (1.0, 2.0, 5.0) if span > 4
+             else (1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 7.0, 8.0, 9.0))
+    panel.yaxis.set_major_locator(LogLocator(subs=steps, numticks=20))
+    panel.yaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}x"))
 
 
 def linear_time_axis(panel: Axes, highest: float, label: str) -> float:

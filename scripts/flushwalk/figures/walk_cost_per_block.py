@@ -22,8 +22,9 @@ _SCALED = ("p10_ns", "p50_ns", "p90_ns")
 def collect(results: Results) -> pd.DataFrame:
     by_blocks = _per_block(measures.walk_rows(results), "blocks")
     rows = results.flushes()
-    rows = measures.narrow(rows[rows["shootdown"] == "none"], (
-        "gather", "check", "dirty_slots", "dirty_percent", "placement", "responders"))
+    rows = measures.kernels_own(rows[rows["shootdown"] == "none"])
+    rows = measures.narrow(rows, (
+        "gather", "dirty_slots", "dirty_percent", "placement", "responders"))
     # Of the sizes that were run with several queues, the usual one.
     queues = rows.groupby(["report", "blocks", "full_percent"])["queues"].transform("nunique")
     rows = measures.at_usual_size(rows[queues > 1])

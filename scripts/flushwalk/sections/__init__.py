@@ -4,12 +4,14 @@ name it in SECTIONS. A section that only shows figures is one line (`of_figures`
 from __future__ import annotations
 
 from flushwalk.sections import (
-    alloc_free, answer, free_upkeep, index, machine, method, patch_series, stale, validity)
+    alloc_free, answer, complete_walks, free_upkeep, index, machine, method, patch_series, stale,
+    validity)
 from flushwalk.sections.base import Builder, Context, of_figures
 
 SECTIONS: tuple[Builder, ...] = (
     answer.build,
     of_figures("walk", "Walk cost", ("walk-cost", "walk-cost-per-block")),
+    complete_walks.build,
     of_figures("shootdown", "Walk and shootdown", ("walk-and-shootdown",)),
     stale.build,
     patch_series.build,
