@@ -8,9 +8,9 @@
 namespace flushwalk {
 namespace {
 
-void add_axis_flags(CLI::App* app, AllocFreeTexts* axes) {
+void add_axis_flags(CommandLine* line, AllocFreeTexts* axes) {
   const auto add = [&](const char* flag, std::string* text, const char* help) {
-    app->add_option(flag, *text, help)->capture_default_str();
+    line->add_text(flag, text, help);
   };
   add("--threads", &axes->threads, "threads that allocate and free, each on its own CPU, 1..1024");
   add("--queues", &axes->queues, "stripes, 1..1024; thread t uses queue t mod queues");
@@ -38,9 +38,9 @@ int run(int argc, char** argv) {
   program.example =
       "alloc_free_bench --threads=2 --queues=1,2,4 --pages=1 --freeing=same_cpu,other_cpu "
       "--out=reports/mine";
-  program.add_flags = [&](CLI::App* app) {
-    add_axis_flags(app, &axes);
-    app->add_flag("--list-axes", list_axes, "Say what each axis and metric is, and end");
+  program.add_flags = [&](CommandLine* line) {
+    add_axis_flags(line, &axes);
+    line->add_switch("--list-axes", &list_axes, "Say what each axis and metric is, and end");
   };
   program.answer = [&]() -> std::optional<ExitCode> {
     if (!list_axes) {

@@ -7,9 +7,9 @@
 namespace flushwalk {
 namespace {
 
-void add_axis_flags(CLI::App* app, AxisTexts* axes) {
+void add_axis_flags(CommandLine* line, AxisTexts* axes) {
   const auto add = [&](const char* flag, std::string* text, const char* help) {
-    app->add_option(flag, *text, help)->capture_default_str();
+    line->add_text(flag, text, help);
   };
   add("--walk", &axes->walk, "free_list, xarray, cursor_scan, cursor, marked, dirty_list");
   add("--check", &axes->check, "how a walk looks at a block: locked, lockless");
@@ -35,9 +35,9 @@ int run(int argc, char** argv) {
   program.example =
       "flush_walk_bench --blocks=4096 --full=50 --shootdown=none,mprotect_range --responders=0,1 "
       "--out=reports/mine";
-  program.add_flags = [&](CLI::App* app) {
-    add_axis_flags(app, &axes);
-    shootdowns.add(app);
+  program.add_flags = [&](CommandLine* line) {
+    add_axis_flags(line, &axes);
+    shootdowns.add(line);
   };
   program.answer = [&] { return shootdowns.answer(); };
   program.make_groups = [&] { return make_walk_cases(axes); };

@@ -22,12 +22,11 @@ int run(int argc, char** argv) {
   program.example =
       "patch_series_bench --workload=full_blocks,churn --shootdown=none,mprotect_range "
       "--responders=1 --out=reports/mine";
-  program.add_flags = [&](CLI::App* app) {
-    app->add_option("--workload", axes.workload, "see --list-workloads")->capture_default_str();
-    app->add_option("--revision", axes.revision, "states of the kernel's source")
-        ->capture_default_str();
-    shootdowns.add(app);
-    app->add_flag("--list-workloads", list, "say what each of them does, and stop");
+  program.add_flags = [&](CommandLine* line) {
+    line->add_text("--workload", &axes.workload, "see --list-workloads");
+    line->add_text("--revision", &axes.revision, "states of the kernel's source");
+    shootdowns.add(line);
+    line->add_switch("--list-workloads", &list, "say what each of them does, and stop");
   };
   program.answer = [&]() -> std::optional<ExitCode> {
     if (!list) {

@@ -57,15 +57,14 @@ int complain(const BenchProgram& program, const std::string& line) {
 }  // namespace
 
 int bench_main(int argc, char** argv, const BenchProgram& program) {
-  CLI::App app(program.description);
-  app.footer(
-      "Beside these, all flags of Google Benchmark (--benchmark_filter=REGEX, "
-      "--benchmark_list_tests, ...).\nExample: " +
-      program.example);
+  CommandLine line(program.description,
+                   "Beside these, all flags of Google Benchmark (--benchmark_filter=REGEX, "
+                   "--benchmark_list_tests, ...).\nExample: " +
+                       program.example);
   RunOptions options = program.defaults;
-  program.add_flags(&app);
-  add_run_flags(&app, &options);
-  if (const auto exit = parse_command_line(program.name, &app, &argc, argv, &options)) {
+  program.add_flags(&line);
+  line.add_run_flags(&options);
+  if (const auto exit = line.parse(program.name, &argc, argv, &options)) {
     return exit->code;
   }
   if (const auto exit = program.answer()) {

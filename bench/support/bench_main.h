@@ -4,7 +4,6 @@
 #ifndef FLUSHWALK_BENCH_SUPPORT_BENCH_MAIN_H_
 #define FLUSHWALK_BENCH_SUPPORT_BENCH_MAIN_H_
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,7 +21,7 @@ struct BenchProgram {
   std::string example;      // one command line
   RunOptions defaults{};
   // Adds the bench's own flags.
-  std::function<void(CLI::App*)> add_flags;
+  std::function<void(CommandLine*)> add_flags;
   // The command line was read. An exit code: a flag asked for something else than measuring, and
   // has been answered.
   std::function<std::optional<ExitCode>()> answer = [] { return std::nullopt; };

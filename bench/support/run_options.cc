@@ -1,5 +1,6 @@
 #include "bench/support/run_options.h"
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
 #include <string_view>
@@ -30,36 +31,51 @@ void leave_rest(const std::vector<std::string>& rest, int* argc, char** argv) {
 
 }  // namespace
 
-void add_run_flags(CLI::App* app, RunOptions* options) {
-  app->allow_extras();
-  app->add_option("--samples", options->samples, "samples of each case in a repetition")
-      ->check(CLI::Range(1U, kMostSamples))
-      ->capture_default_str();
-  app->add_option("--repetitions", options->repetitions, "of each case")
-      ->check(CLI::Range(1U, kMostRepetitions))
-      ->capture_default_str();
-  app->add_option("--out", options->out,
-                  "folder for machine.json and measurements.csv (made if missing, appended to)");
-  app->add_option("--cpus", options->cpus,
-                  "CPUs to use: the initiator's, then the responders', as 0,4-7 (default: the "
-                  "nearest, one thread a core)");
-  app->add_flag("--dry-run", options->dry_run, "print the cases, and stop");
-  app->add_flag("--progress", options->progress, "one JSON object a line on standard error");
+CommandLine::CommandLine(const std::string& description, const std::string& footer)
+    : app_(std::make_unique<CLI::App>(description)) {
+  app_->footer(footer);
+  app_->allow_extras();
 }
 
-std::optional<ExitCode> parse_command_line(const std::string& program, CLI::App* app, int* argc,
-                                           char** argv, RunOptions* options) {
+CommandLine::~CommandLine() = default;
+
+void CommandLine::add_text(const char* flag, std::string* text, const char* help) {
+  app_->add_option(flag, *text, help)->capture_default_str();
+}
+
+void CommandLine::add_switch(const char* flag, bool* on, const char* help) {
+  app_->add_flag(flag, *on, help);
+}
+
+void CommandLine::add_run_flags(RunOptions* options) {
+  app_->add_option("--samples", options->samples, "samples of each case in a repetition")
+      ->check(CLI::Range(1U, kMostSamples))
+      ->capture_default_str();
+  app_->add_option("--repetitions", options->repetitions, "of each case")
+      ->check(CLI::Range(1U, kMostRepetitions))
+      ->capture_default_str();
+  app_->add_option("--out", options->out,
+                   "folder for machine.json and measurements.csv (made if missing, appended to)");
+  app_->add_option("--cpus", options->cpus,
+                   "CPUs to use: the initiator's, then the responders', as 0,4-7 (default: the "
+                   "nearest, one thread a core)");
+  app_->add_flag("--dry-run", options->dry_run, "print the cases, and stop");
+  app_->add_flag("--progress", options->progress, "one JSON object a line on standard error");
+}
+
+std::optional<ExitCode> CommandLine::parse(const std::string& program, int* argc, char** argv,
+                                           RunOptions* options) {
   options->command_line.assign(argv, argv + *argc);
   options->command_line[0] = std::filesystem::path(options->command_line[0]).filename();
   try {
-    app->parse(*argc, argv);
+    app_->parse(*argc, argv);
   } catch (const CLI::CallForHelp& help) {
-    return ExitCode{app->exit(help)};
+    return ExitCode{app_->exit(help)};
   } catch (const CLI::ParseError& error) {
     std::cerr << program << ": " << error.what() << '\n';
     return ExitCode{kBadInputExit};
   }
-  leave_rest(app->remaining(), argc, argv);
+  leave_rest(app_->remaining(), argc, argv);
   for (int i = 1; i < *argc; ++i) {
     const std::string_view argument = argv[i];
     options->lists_tests |=

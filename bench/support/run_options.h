@@ -3,10 +3,14 @@
 #ifndef FLUSHWALK_BENCH_SUPPORT_RUN_OPTIONS_H_
 #define FLUSHWALK_BENCH_SUPPORT_RUN_OPTIONS_H_
 
-#include <CLI/CLI.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace flushwalk {
 
@@ -26,13 +30,30 @@ struct ExitCode {
   int code;
 };
 
-// Adds the shared flags to `app`, which then takes its values from *options and writes them there.
-void add_run_flags(CLI::App* app, RunOptions* options);
+// The flags of a program. What stands behind it (CLI11) is known to run_options.cc alone: each file
+// that includes it takes ten seconds to compile.
+class CommandLine {
+ public:
+  CommandLine(const std::string& description, const std::string& footer);
+  ~CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
 
-// Takes the suite's flags out of argv, so that Google Benchmark's remain (and what nobody knows).
-// Errors go to standard error as one line that begins with the program's name.
-std::optional<ExitCode> parse_command_line(const std::string& program, CLI::App* app, int* argc,
-                                           char** argv, RunOptions* options);
+  // A flag with a value, which is left as it is where the flag is not given. *text and *on outlive
+  // the command line.
+  void add_text(const char* flag, std::string* text, const char* help);
+  void add_switch(const char* flag, bool* on, const char* help);
+  // The shared flags.
+  void add_run_flags(RunOptions* options);
+
+  // Takes the suite's flags out of argv, so that Google Benchmark's remain (and what nobody knows).
+  // Errors go to standard error as one line that begins with the program's name.
+  std::optional<ExitCode> parse(const std::string& program, int* argc, char** argv,
+                                RunOptions* options);
+
+ private:
+  std::unique_ptr<CLI::App> app_;
+};
 
 }  // namespace flushwalk
 

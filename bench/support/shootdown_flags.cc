@@ -6,12 +6,11 @@
 
 namespace flushwalk {
 
-void ShootdownFlags::add(CLI::App* app) {
-  app->add_option("--shootdown", *shootdowns_, "see --list-shootdowns")->capture_default_str();
-  app->add_option("--responders", *responders_,
-                  "threads of this process on other CPUs, which a shootdown interrupts")
-      ->capture_default_str();
-  app->add_flag("--list-shootdowns", list_, "say which this kernel has, and stop");
+void ShootdownFlags::add(CommandLine* line) {
+  line->add_text("--shootdown", shootdowns_, "see --list-shootdowns");
+  line->add_text("--responders", responders_,
+                 "threads of this process on other CPUs, which a shootdown interrupts");
+  line->add_switch("--list-shootdowns", &list_, "say which this kernel has, and stop");
 }
 
 std::optional<ExitCode> ShootdownFlags::answer() const {

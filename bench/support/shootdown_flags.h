@@ -2,7 +2,6 @@
 #ifndef FLUSHWALK_BENCH_SUPPORT_SHOOTDOWN_FLAGS_H_
 #define FLUSHWALK_BENCH_SUPPORT_SHOOTDOWN_FLAGS_H_
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 
@@ -16,7 +15,7 @@ class ShootdownFlags {
   ShootdownFlags(std::string* shootdowns, std::string* responders)
       : shootdowns_(shootdowns), responders_(responders) {}
 
-  void add(CLI::App* app);
+  void add(CommandLine* line);
 
   // After --list-shootdowns: the list has been printed, and this is the exit code.
   std::optional<ExitCode> answer() const;

@@ -8,9 +8,9 @@
 namespace flushwalk {
 namespace {
 
-void add_axis_flags(CLI::App* app, XArrayTexts* axes) {
+void add_axis_flags(CommandLine* line, XArrayTexts* axes) {
   const auto add = [&](const char* flag, std::string* text, const char* help) {
-    app->add_option(flag, *text, help)->capture_default_str();
+    line->add_text(flag, text, help);
   };
   add("--container", &axes->container,
       "xarray, std_map, absl_btree_map, judyl, lfht; or available: all that were installed when "
@@ -37,10 +37,10 @@ int run(int argc, char** argv) {
   program.example =
       "xarray_bench --operation=load,iterate,iterate_cursor --entries=4096 --keys=dense "
       "--out=reports/mine";
-  program.add_flags = [&](CLI::App* app) {
-    add_axis_flags(app, &axes);
-    app->add_flag("--list-containers", list_containers,
-                  "Say which containers this program has, and why not the others, and end");
+  program.add_flags = [&](CommandLine* line) {
+    add_axis_flags(line, &axes);
+    line->add_switch("--list-containers", &list_containers,
+                     "Say which containers this program has, and why not the others, and end");
   };
   program.answer = [&]() -> std::optional<ExitCode> {
     if (list_containers) {
