@@ -9,8 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from flushwalk.sweeps import Case, FlushWalk, Sweep
+from flushwalk.sweeps import (
+    ALL_WALKS,
+    CHECKS,
+    DESCRIPTORS,
+    INDEXES,
+    SPREADS,
+    Case,
+    FlushWalk,
+    Sweep,
+)
 
 FULL = (0, 50, 90)  # percent of blocks fully used
 
@@ -21,8 +31,34 @@ def responder_counts(most: int) -> tuple[int, ...]:
     return tuple(sorted({0, most, *(power for power in powers if power <= most)}))
 
 
+def _all_ways(title: str, **axes: Any) -> FlushWalk:
+    """A sweep in which every walk meets the free list, with every check."""
+    return FlushWalk(f"every walk, {title}", walks=ALL_WALKS, checks=CHECKS, **axes)
+
+
+def _quick_complete_walks() -> list[Sweep]:
+    """About a quarter of a minute. `listed` is a load in which the free list finds what all others find;
+    the cases of `even` are others than those of the walks alone."""
+    listed = {"spread": ("listed",), "repetitions": 15}
+    even = {"full": (50, 90), "repetitions": 15}
+    queues = {"queues": (64,), "index": INDEXES}
+    few = {"samples": 2, "repetitions": 16}
+    return [
+        _all_ways("64 blocks", blocks=(64,), full=FULL, dirty=(1, 10, 100), samples=40, **listed),
+        _all_ways("4,096 blocks", full=FULL, dirty=(1, 10, 100), samples=10, **listed),
+        _all_ways("65,536 blocks", blocks=(65536,), full=FULL, **{**listed, **few}),
+        _all_ways("all full blocks dirty too", blocks=(64, 4096), dirty=(1, 100), samples=10,
+                  **even),
+        _all_ways("1 % of 65,536 blocks dirty", blocks=(65536,), dirty=(1,), **{**even, **few}),
+        _all_ways("64 queues", full=FULL, samples=5, **listed, **queues),
+        _all_ways("64 queues, full blocks dirty too", dirty=(1,), samples=5, **even, **queues),
+        _all_ways("64 queues, 65,536 blocks", blocks=(65536,), **queues,
+                  **{**listed, "samples": 1, "repetitions": 16}),
+    ]
+
+
 def quick_set(cpus: int) -> list[Sweep]:
-    """About two minutes on two CPUs. `cpus` is how many may be used, the initiator's among them."""
+    """About three minutes on two CPUs. `cpus` is how many may be used, the initiator's among them."""
     responders = (0, 1) if cpus > 1 else (0,)
     return [
         FlushWalk("walk alone, by blocks", blocks=(64, 256, 1024, 4096), full=FULL, samples=400),
@@ -49,41 +85,68 @@ def quick_set(cpus: int) -> list[Sweep]:
             responders=responders,
             samples=50,
         ),
+        *_quick_complete_walks(),
+    ]
+
+
+def _full_walks_alone() -> list[Sweep]:
+    """Every walk, by blocks, then by queues; `even` here, `listed` and the like below."""
+    more_full = (0, 25, 50, 75, 90, 99)
+    dirty = (1, 10, 50)
+    return [
+        _all_ways("by blocks", blocks=(64, 256, 1024, 4096), full=more_full, dirty=dirty,
+                  samples=40, repetitions=100),
+        _all_ways("16,384 blocks", blocks=(16384,), full=more_full, dirty=dirty, samples=20,
+                  repetitions=40),
+        _all_ways("65,536 blocks", blocks=(65536,), full=more_full, dirty=dirty, samples=5,
+                  repetitions=40),
+        _all_ways("262,144 blocks", blocks=(262144,), samples=5, repetitions=20),
+        _all_ways("1,048,576 blocks", blocks=(1048576,), samples=4, repetitions=10),
+        _all_ways("by queues", queues=(2, 4, 8, 16, 64, 256, 1024), samples=20, repetitions=40),
+        _all_ways("65,536 blocks, by queues", blocks=(65536,), queues=(8, 64, 1024), samples=3,
+                  repetitions=10),
+        *_full_other_loads(),
+    ]
+
+
+def _full_other_loads() -> list[Sweep]:
+    """No block dirty, and all; full blocks clean; descriptors anywhere; leaves that are full."""
+    full = (0, 50, 90, 99)
+    listed = {"spread": ("listed",), "dirty": (1, 10, 100), "full": full}
+    shuffled = {"spread": SPREADS, "descriptors": DESCRIPTORS[1:], "dirty": (1, 10)}
+    queues = {"queues": (8, 64, 1024), "repetitions": 10}
+    some = {"samples": 10, "repetitions": 20}
+    few = {"samples": 3, "repetitions": 10}
+    return [
+        _all_ways("none dirty, and all", blocks=(64, 1024, 4096), dirty=(0, 100), full=full,
+                  **some),
+        _all_ways("full blocks clean", blocks=(64, 1024, 4096, 16384), **listed, **some),
+        _all_ways("full blocks clean, 65,536 blocks", blocks=(65536,), **listed, **few),
+        _all_ways("full blocks clean, 1,048,576 blocks", blocks=(1048576,), spread=("listed",),
+                  **few),
+        _all_ways("shuffled descriptors", blocks=(64, 1024, 4096, 16384), full=full, **shuffled,
+                  **some),
+        _all_ways("shuffled descriptors, 65,536 blocks", blocks=(65536,), full=full, **shuffled,
+                  **few),
+        _all_ways("shuffled descriptors, 1,048,576 blocks", blocks=(1048576,), samples=2,
+                  repetitions=10, descriptors=DESCRIPTORS[1:]),
+        _all_ways("full blocks clean, by queues", spread=("listed",), index=INDEXES,
+                  dirty=(1, 10, 100), samples=5, **queues),
+        _all_ways("dense keys, by queues", index=INDEXES[1:], dirty=(1, 10, 100), samples=10,
+                  **queues),
+        _all_ways("full blocks clean, 65,536 blocks, by queues", blocks=(65536,),
+                  spread=("listed",), index=INDEXES, samples=2, **queues),
+        _all_ways("dense keys, 65,536 blocks, by queues", blocks=(65536,), index=INDEXES[1:],
+                  samples=3, **queues),
     ]
 
 
 def full_set(cpus: int) -> list[Sweep]:
     """Under half an hour on two CPUs; more responders where there are more CPUs."""
     responders = responder_counts(cpus - 1)
-    more_full = (0, 25, 50, 75, 90, 99)
-    dirty = (1, 10, 50)
     ranges = ("mprotect_range",)
     return [
-        FlushWalk(
-            "walk alone, by blocks",
-            blocks=(64, 256, 1024, 4096),
-            full=more_full,
-            dirty=dirty,
-            samples=200,
-        ),
-        FlushWalk(
-            "walk alone, 16,384 blocks", blocks=(16384,), full=more_full, dirty=dirty, samples=50
-        ),
-        FlushWalk(
-            "walk alone, 65,536 blocks", blocks=(65536,), full=more_full, dirty=dirty, samples=20
-        ),
-        FlushWalk("walk alone, 262,144 blocks", blocks=(262144,), samples=10),
-        FlushWalk("walk alone, 1,048,576 blocks", blocks=(1048576,), samples=10, repetitions=20),
-        FlushWalk(
-            "walk alone, by queues", blocks=(4096,), queues=(2, 4, 8, 16, 64, 256, 1024), samples=50
-        ),
-        FlushWalk(
-            "walk alone, 65,536 blocks, by queues",
-            blocks=(65536,),
-            queues=(8, 64, 1024),
-            samples=20,
-            repetitions=20,
-        ),
+        *_full_walks_alone(),
         FlushWalk(
             "walk and range flush",
             shootdown=ranges,

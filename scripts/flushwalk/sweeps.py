@@ -11,6 +11,12 @@ import itertools
 from dataclasses import dataclass
 
 WALKS = ("free_list", "xarray")
+ALL_WALKS = (*WALKS, "cursor_scan", "cursor", "marked", "dirty_list")
+CHECKS = ("locked", "lockless")
+SPREADS = ("even", "listed")
+DESCRIPTORS = ("in_order", "shuffled")
+INDEXES = ("kernel", "dense")
+FINDERS = ("marked", "dirty_list")  # these visit dirty blocks only
 REVOKING = ("mprotect", "munmap")  # these take exactly the freed runs; all others get the hull
 
 # What a sample costs, with the work between two of them (making blocks dirty again). Measured on
@@ -23,6 +29,7 @@ SECONDS_PER_BLOCK = 9e-9
 BLOCKS_IN_CACHE = 16384
 SECONDS_PER_BLOCK_BEYOND = 20e-9
 SECONDS_PER_BLOCK_AND_QUEUE = 3e-9  # empty slots between blocks, at most 64 queues' worth
+SECONDS_PER_DIRTY_BLOCK = 80e-9  # collected and made dirty again, beyond the usual 10 %
 SECONDS_PER_CALL = 10e-6
 SECONDS_PER_RESPONDER = 30e-6
 
@@ -77,7 +84,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class FlushWalk(Sweep):
-    """Of flush_walk_bench. The walks are rivals."""
+    """Of flush_walk_bench. The walks with their checks are rivals."""
 
     shootdown: tuple[str, ...] = ("none",)
     blocks: tuple[int, ...] = (4096,)
@@ -85,6 +92,11 @@ class FlushWalk(Sweep):
     dirty: tuple[int, ...] = (10,)
     queues: tuple[int, ...] = (1,)
     responders: tuple[int, ...] = (0,)
+    walks: tuple[str, ...] = WALKS
+    checks: tuple[str, ...] = CHECKS[:1]
+    spread: tuple[str, ...] = SPREADS[:1]
+    descriptors: tuple[str, ...] = DESCRIPTORS[:1]
+    index: tuple[str, ...] = INDEXES[:1]
     samples: int = 100
     repetitions: int = 100
     only: frozenset[str] | None = None
@@ -95,47 +107,98 @@ class FlushWalk(Sweep):
 
     def axes(self) -> dict[str, tuple[object, ...]]:
         return {
-            "walk": WALKS,
+            "walk": self.walks,
+            "check": self.checks,
             "shootdown": self.shootdown,
             "blocks": self.blocks,
             "full": self.full,
             "dirty": self.dirty,
+            "spread": self.spread,
+            "descriptors": self.descriptors,
+            "index": self.index,
             "queues": self.queues,
             "responders": self.responders,
         }
 
     def all_cases(self) -> list[Case]:
-        loads = (self.blocks, self.full, self.dirty, self.queues)
-        axes = itertools.product(*loads, self.shootdown, self.responders, WALKS)
-        return [self._case(*values) for values in axes]
+        loads = itertools.product(
+            self.blocks,
+            self.full,
+            self.dirty,
+            self.spread,
+            self.descriptors,
+            self.index,
+            self.queues,
+        )
+        ways = list(itertools.product(self.walks, self.checks))
+        return [
+            _case(_Load(*load), shootdown, responders, walk, check, self)
+            for load in loads
+            for shootdown in self.shootdown
+            for responders in self.responders
+            for walk, check in ways
+        ]
 
-    def _case(
-        self,
-        blocks: int,
-        full: int,
-        dirty: int,
-        queues: int,
-        shootdown: str,
-        responders: int,
-        walk: str,
-    ) -> Case:
-        gather = "runs" if shootdown in REVOKING else "hull"
-        name = (
-            f"flush_walk/walk:{walk}/check:locked/gather:{gather}/shootdown:{shootdown}"
-            f"/blocks:{blocks}/full:{full}/dirty:{dirty}/queues:{queues}/responders:{responders}"
+
+@dataclass(frozen=True)
+class _Load:
+    blocks: int
+    full: int
+    dirty: int
+    spread: str
+    descriptors: str
+    index: str
+    queues: int
+
+    @property
+    def dirty_blocks(self) -> float:
+        candidates = self.blocks * (1 - self.full / 100 * (self.spread == "listed"))
+        return candidates * self.dirty / 100
+
+    @property
+    def name(self) -> str:
+        """As in a case's name: of the axes that came later only what is not their default."""
+        later = (
+            ("spread", self.spread, SPREADS),
+            ("descriptors", self.descriptors, DESCRIPTORS),
+            ("index", self.index, INDEXES),
         )
-        calls = blocks * dirty / 100 if gather == "runs" else 1.0
-        if shootdown == "none":
-            calls = 0.0
-        sample = (
-            SECONDS_PER_SAMPLE
-            + SECONDS_PER_BLOCK * blocks
-            + SECONDS_PER_BLOCK_BEYOND * max(0, blocks - BLOCKS_IN_CACHE)
-            + SECONDS_PER_BLOCK_AND_QUEUE * blocks * (min(queues, 64) - 1)
-            + (SECONDS_PER_CALL + SECONDS_PER_RESPONDER * responders) * calls
+        parts = [f"{axis}:{value}" for axis, value, known in later if value != known[0]]
+        first = f"blocks:{self.blocks}/full:{self.full}/dirty:{self.dirty}"
+        return "/".join((first, *parts, f"queues:{self.queues}"))
+
+    def seconds_of_walk(self, walk: str) -> float:
+        """Of a sample: the walk twice, and its dirty blocks made dirty again."""
+        visited = self.dirty_blocks if walk in FINDERS else float(self.blocks)
+        empty = 0 if self.index == "dense" or walk in FINDERS else min(self.queues, 64) - 1
+        return (
+            SECONDS_PER_BLOCK * visited
+            + SECONDS_PER_BLOCK_BEYOND * max(0.0, visited - BLOCKS_IN_CACHE)
+            + SECONDS_PER_BLOCK_AND_QUEUE * visited * empty
+            + SECONDS_PER_DIRTY_BLOCK * max(0.0, self.dirty_blocks - visited / 10)
         )
-        set_up = SECONDS_PER_CASE + SECONDS_TO_BUILD_A_BLOCK * blocks
-        return Case(name, responders, set_up + self.repetitions * self.samples * sample)
+
+
+def _case(
+    load: _Load, shootdown: str, responders: int, walk: str, check: str, sweep: FlushWalk
+) -> Case:
+    gather = "runs" if shootdown in REVOKING else "hull"
+    name = (
+        f"flush_walk/walk:{walk}/check:{check}/gather:{gather}/shootdown:{shootdown}"
+        f"/{load.name}/responders:{responders}"
+    )
+    calls = load.dirty_blocks if gather == "runs" else 1.0
+    if shootdown == "none":
+        calls = 0.0
+    sample = (
+        SECONDS_PER_SAMPLE
+        + load.seconds_of_walk(walk)
+        + (SECONDS_PER_CALL + SECONDS_PER_RESPONDER * responders) * calls
+    )
+    # A load is built once for all that are compared over it; the constants are of two.
+    rivals = len(sweep.walks) * len(sweep.checks)
+    set_up = (SECONDS_PER_CASE + SECONDS_TO_BUILD_A_BLOCK * load.blocks) * 2 / rivals
+    return Case(name, responders, set_up + sweep.repetitions * sweep.samples * sample)
 
 
 @dataclass(frozen=True)

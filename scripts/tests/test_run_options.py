@@ -74,7 +74,7 @@ def test_list_prints_names_and_nothing_else(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_dry_run_tells_the_time(capsys: pytest.CaptureFixture[str]) -> None:
-    assert options.main(["--dry-run", "--filter=queues:64/"]) == 0
+    assert options.main(["--dry-run", "--filter=blocks:4096/full:50/dirty:10/queues:64/"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"# 2 cases, about \d+ s of measuring", lines[-1])
     assert sum(not line.startswith("#") for line in lines) == 2

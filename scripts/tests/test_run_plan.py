@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_responder_counts(most: int, counts: tuple[int, ...]) -> None:
 
 
 def test_estimates_are_what_the_sets_promise() -> None:
-    assert 60 <= plan.total_seconds(plan.quick_set(2)) <= 150
+    assert 60 <= plan.total_seconds(plan.quick_set(2)) <= 200
     assert 300 <= plan.total_seconds(plan.full_set(2)) <= 1800
 
 
@@ -76,7 +77,7 @@ def test_filter_leaves_the_cases_it_finds_and_no_empty_sweep() -> None:
 
 
 def test_filter_reaches_the_bench_as_exactly_these_names() -> None:
-    (sweep,) = plan.narrowed(plan.quick_set(2), re.compile("blocks:64/.*none.*|none.*blocks:64/"))
+    (sweep,) = plan.narrowed(plan.quick_set(2), re.compile("none/blocks:64/full:[0-9]+/dirty:10/queues:1/"))
     flag = next(flag for flag in sweep.flags() if flag.startswith("--benchmark_filter="))
     pattern = re.compile(flag.split("=", 1)[1])
     found = {case.name for case in sweep.all_cases() if pattern.search(case.name)}
@@ -103,6 +104,39 @@ def test_the_benches_make_exactly_these_cases(pattern: re.Pattern[str] | None) -
         listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         assert sorted(listed) == sorted(case.name for case in sweep.cases())
 
+
+def test_the_full_set_has_flushes_that_the_bench_makes() -> None:
+    program = run.BINARIES / "flush_walk_bench"
+    if not program.exists():
+        pytest.skip("flush_walk_bench is not built")
+    cores = min(run.machine_facts.usable_cores(), 2)
+    for sweep in [some for some in plan.full_set(cores) if some.bench == program.name]:
+        command = [str(program), *sweep.flags(), "--dry-run"]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        assert sorted(listed) == sorted(case.name for case in sweep.cases())
+
+
+def test_a_load_that_visits_or_flushes_more_takes_longer() -> None:
+    def seconds(**axes: object) -> float:
+        sweep = sweeps.FlushWalk("x", **{"blocks": (65536,), **axes})  # type: ignore[arg-type]
+        return sum(case.seconds for case in sweep.cases())
+
+    marked = seconds(walks=("free_list", "marked"))
+    assert marked < seconds()
+    assert seconds(dirty=(100,)) > 2 * seconds()
+    assert seconds(dirty=(100,), full=(90,), spread=("listed",)) < seconds(dirty=(100,), full=(90,))
+    assert seconds(queues=(64,), index=("dense",)) < seconds(queues=(64,))
+
+
+def test_every_complete_walk_meets_the_free_list_in_the_quick_set() -> None:
+    every = [sweep for sweep in plan.quick_set(2) if sweep.title.startswith("every walk")]
+    assert 8 <= sum(sweep.seconds() for sweep in every) <= 25
+    for sweep in every:
+        names = [case.name for case in sweep.cases()]
+        for walk, check in itertools.product(sweeps.ALL_WALKS, sweeps.CHECKS):
+            mine = {name.replace(f"walk:{walk}/check:{check}/", "") for name in names
+                    if f"walk:{walk}/check:{check}/" in name}
+            assert len(mine) * 12 == len(names)
 
 def test_no_bench_is_needed_to_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "BINARIES", tmp_path)
