@@ -139,9 +139,10 @@ def quick(cpus: int) -> list[Sweep]:
             patch_series("range flush", SMALL_WORKLOADS, "mprotect_range", 1, 20, 20, 250e-6),
             patch_series("mixed, range flush", MIXED_WORKLOADS, "mprotect_range", 1, 5, 20, 2e-3),
         ]
-    threads = (1, 2) if cpus > 1 else (1,)
-    sweeps.append(alloc_free("by stripes", 2, 60, threads=threads, queues=STRIPES))
+    # One thread on one stripe is among the cases by pages.
+    sweeps.append(alloc_free("one thread, by stripes", 2, 60, queues=STRIPES[1:]))
     if cpus > 1:
+        sweeps.append(alloc_free("two threads, by stripes", 2, 60, threads=(2,), queues=STRIPES))
         sweeps.append(
             alloc_free(
                 "by stripes, another CPU frees",
@@ -219,7 +220,10 @@ def full(cpus: int) -> list[Sweep]:
             )
         )
     sweeps += [
-        alloc_free("by pages", 32, 40, 0.2e-3, pages=(1, 4, 16, 64), revisions=REVISIONS),
+        alloc_free("by pages", 32, 40, 0.2e-3, pages=(4, 16), revisions=REVISIONS),
+        alloc_free(
+            "by pages, other revisions", 32, 40, 0.2e-3, pages=(1, 64), revisions=REVISIONS[1:-1]
+        ),
         alloc_free(
             "with other queues' blocks", 16, 60, 0.3e-3,
             queues=(2, 64), other_blocks=(16, 256, 4096, 65536),

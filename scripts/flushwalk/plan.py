@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from flushwalk import other_sweeps
 from flushwalk.sweeps import (
     ALL_WALKS,
     CHECKS,
@@ -86,6 +87,7 @@ def quick_set(cpus: int) -> list[Sweep]:
             samples=50,
         ),
         *_quick_complete_walks(),
+        *other_sweeps.quick(cpus),
     ]
 
 
@@ -177,6 +179,7 @@ def full_set(cpus: int) -> list[Sweep]:
             responders=responders,
             samples=50,
         ),
+        *other_sweeps.full(cpus),
     ]
 
 

@@ -95,13 +95,17 @@ def _refusal(wanted: options.Request, sweep: Sweep) -> str | None:
 
 def what_can_be_measured(wanted: options.Request) -> options.Request:
     """Without the sweeps that are refused, which become notes; raises BadInput if none is left."""
-    refusals = {sweep: _refusal(wanted, sweep) for sweep in wanted.sweeps}
-    sweeps = [sweep for sweep, refusal in refusals.items() if refusal is None]
-    notes = [
-        f"left out: {sweep.title}: {refusal}" for sweep, refusal in refusals.items() if refusal
-    ]
+    sweeps = []
+    notes = []
+    for sweep in wanted.sweeps:
+        refusal = _refusal(wanted, sweep)
+        if refusal is not None:
+            notes.append(f"left out: {sweep.title}: {refusal}")
+        less = sweep.fallback() if refusal is not None else sweep
+        if less is not None and (refusal is None or _refusal(wanted, less) is None):
+            sweeps.append(less)
     if not sweeps:
-        raise options.BadInput(str(refusals[wanted.sweeps[0]]))
+        raise options.BadInput(str(_refusal(wanted, wanted.sweeps[0])))
     return replace(wanted, sweeps=sweeps, notes=[*wanted.notes, *notes])
 
 

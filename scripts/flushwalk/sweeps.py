@@ -8,7 +8,7 @@ program; tests hold the names against what the programs print. Nothing in here s
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 WALKS = ("free_list", "xarray")
 ALL_WALKS = (*WALKS, "cursor_scan", "cursor", "marked", "dirty_list")
@@ -68,6 +68,10 @@ class Sweep:
 
     def cases(self) -> list[Case]:
         return [case for case in self.all_cases() if self.only is None or case.name in self.only]
+
+    def fallback(self) -> Sweep | None:
+        """What to measure instead where the bench refuses this here; None: nothing."""
+        return None
 
     def seconds(self) -> float:
         return SECONDS_PER_SWEEP + sum(case.seconds for case in self.cases())
@@ -232,3 +236,19 @@ class Plain(Sweep):
             name = "/".join([self.program.removesuffix("_bench"), *parts])
             cases.append(Case(name, responders, seconds))
         return cases
+
+
+@dataclass(frozen=True)
+class Peers(Plain):
+    """Of xarray_bench: its containers are optional but for the first two, and only the xarray has
+    all operations."""
+
+    def all_cases(self) -> list[Case]:
+        ours = ("container:xarray/", "operation:insert/", "operation:load/", "operation:erase/",
+                "operation:iterate/")
+        return [case for case in super().all_cases() if any(part in case.name for part in ours)]
+
+    def fallback(self) -> Sweep | None:
+        values = tuple((axis, several[:2] if axis == "container" else several)
+                       for axis, several in self.values)
+        return replace(self, values=values) if values != self.values else None
