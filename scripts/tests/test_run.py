@@ -170,7 +170,8 @@ def test_a_run_measures_all_and_ends_with_report_and_answer(world: World) -> Non
     assert lines[-3:-1] == ["free list: 1 us", "xarray: 2 us"]
     assert any(" left  " in line for line in lines)
     names = world.cases()
-    assert len(names) == 2 * len(set(names)) == 2 * len(PLANNED)
+    # The made-up xarray_bench makes every combination, the real one leaves some out.
+    assert len(names) == 2 * len(set(names)) and set(PLANNED) <= set(names)
     assert json.loads((world.folder / "stale_alias.json").read_text())["ok"] is True
     notes = world.notes()
     assert notes["command_line"] == ["scripts/run", *SMALL]
