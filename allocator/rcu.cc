@@ -50,6 +50,10 @@ void register_this_thread() {
 }
 
 void quiescent() {
+  // liburcu would take the thread for one that is registered already.
+  if (!ReadSection::registered_) {
+    return;
+  }
   note_quiescent();
   urcu_qsbr_quiescent_state();
 }

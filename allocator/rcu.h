@@ -27,7 +27,8 @@ namespace flushwalk::rcu {
 // Registers the calling thread as a reader at its first call; the thread's end unregisters it.
 void register_this_thread();
 
-// The calling thread holds no protected pointer now.
+// The calling thread holds no protected pointer now. One that never was a reader has nothing to
+// say.
 void quiescent();
 
 // For as long as it lives, the calling thread holds no protected pointer and does not call the
@@ -55,6 +56,7 @@ class ReadSection {
 
  private:
   friend void register_this_thread();
+  friend void quiescent();
   static thread_local constinit bool registered_;
 };
 

@@ -15,6 +15,14 @@
 namespace flushwalk {
 namespace {
 
+TEST(Rcu, AQuiescentStateMayComeBeforeTheFirstReadSection) {
+  std::thread([] {
+    rcu::quiescent();
+    { const rcu::ReadSection section; }
+    rcu::quiescent();
+  }).join();
+}
+
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
