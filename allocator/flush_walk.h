@@ -14,11 +14,11 @@
 // - cursor_scan, cursor: the same blocks by xas_for_each. Complete for the same reason.
 // - marked: the entries with a mark. A free that makes an empty dirty range a range sets the mark,
 //   inside the block's lock; the walk clears it before it visits, and visit looks at the block
-//   under that lock. Complete: either the free's section comes first, and the visit sees the range;
-//   or it comes after the visit's, and sets the mark anew. A further free that finds a range sets
-//   no mark: the mark is there, or a walk has cleared it and is yet to visit. That walk holds the
-//   purge mutex from before it clears to after its flush, so a flush that begins after the further
-//   free has returned waits for it.
+//   under that lock, whatever the check. Complete: either the free's section comes first, and the
+//   visit sees the range; or it comes after the visit's, and sets the mark anew. A further free
+//   that finds a range sets no mark: the mark is there, or a walk has cleared it and is yet to
+//   visit. That walk holds the purge mutex from before it clears to after its flush, so a flush
+//   that begins after the further free has returned waits for it.
 // - dirty_list: the blocks that such a free has put on the queue's list, in its order. Complete by
 //   the same argument: a block is taken off before it is visited. What is added during the walk is
 //   left for the next.

@@ -20,7 +20,8 @@ struct alignas(64) VmapBlockQueue {
   SpinLockOf<LockKind::queue> lock;
   RcuList free;
   alignas(64) XArray blocks;
-  DirtyList dirty;  // of the blocks in `blocks`; empty where nobody asks for it
+  // Not beside what every load reads.
+  alignas(64) DirtyList dirty;  // of the blocks in `blocks`; empty where nobody asks for it
 };
 
 }  // namespace flushwalk

@@ -28,7 +28,7 @@ inline constexpr Walk kWalks[] = {Walk::free_list, Walk::xarray, Walk::cursor_sc
 // How the walk looks at a block.
 enum class Check {
   locked,    // takes its lock, and looks: the kernel's
-  lockless,  // looks, and takes the lock of a dirty block only
+  lockless,  // looks, and takes the lock of a dirty block only; `marked` takes it always
 };
 inline constexpr Check kChecks[] = {Check::locked, Check::lockless};
 

@@ -214,6 +214,8 @@ bool SeriesMeasurement::take_sample(std::size_t rival, Sampling* sampling, std::
   result.calls = 0;
   for (std::size_t i = windows_before; i < windows.size(); ++i) {
     result.calls += windows[i].calls;
+    // Its settle().
+    result.untimed += interrupts_ && windows[i].calls != 0 ? responders_->size() : 0;
   }
   result.unlike += result.counts == expected.counts ? 0U : 1U;
   result.expected += interrupts_ ? result.calls * responders_->size() : 0;

@@ -35,6 +35,7 @@ std::string why_invalid(const Proof& proof, bool interrupts) {
     return reasons.invalid_reason;
   }
   const std::uint64_t each = proof.expected / proof.responders.size();
+  const std::uint64_t each_in_table = each + proof.untimed / proof.responders.size();
   for (const ResponderResult& responder : proof.responders) {
     if (responder.lost_gaps != 0) {
       reasons.add_invalid_reason(
@@ -44,9 +45,10 @@ std::string why_invalid(const Proof& proof, bool interrupts) {
       reasons.add_invalid_reason(fmt::format("{} of {} shootdowns proven by gaps on CPU {}",
                                              responder.proven, each, responder.cpu));
     }
-    if (responder.tlb_interrupts && !enough(*responder.tlb_interrupts, each)) {
+    if (responder.tlb_interrupts && !enough(*responder.tlb_interrupts, each_in_table)) {
       reasons.add_invalid_reason(fmt::format("{} TLB interrupts for {} shootdowns on CPU {}",
-                                             *responder.tlb_interrupts, each, responder.cpu));
+                                             *responder.tlb_interrupts, each_in_table,
+                                             responder.cpu));
     }
   }
   return reasons.invalid_reason;

@@ -40,6 +40,7 @@ struct ResponderResult {
 // Of one case in one repetition.
 struct Proof {
   std::uint64_t expected = 0;  // shootdowns: interrupting calls x responders
+  std::uint64_t untimed = 0;   // those between the timed ones: the TLB row counts them too
   std::uint64_t context_switches = 0;
   std::uint64_t page_faults = 0;
   std::optional<std::uint64_t> migrations;  // of the whole repetition

@@ -62,10 +62,10 @@ def quick_set(cpus: int) -> list[Sweep]:
     """About three minutes on two CPUs. `cpus` is how many may be used, the initiator's among them."""
     responders = (0, 1) if cpus > 1 else (0,)
     return [
-        FlushWalk("walk alone, by blocks", blocks=(64, 256, 1024, 4096), full=FULL, samples=400),
-        FlushWalk("walk alone, 16,384 blocks", blocks=(16384,), full=FULL, samples=100),
-        FlushWalk("walk alone, 65,536 blocks", blocks=(65536,), full=FULL, samples=40),
-        FlushWalk("walk alone, by queues", blocks=(4096,), queues=(2, 8, 32, 64, 256), samples=50),
+        FlushWalk("walk alone, by blocks", blocks=(64, 256, 1024, 4096), full=FULL, samples=150),
+        FlushWalk("walk alone, 16,384 blocks", blocks=(16384,), full=FULL, samples=25),
+        FlushWalk("walk alone, 65,536 blocks", blocks=(65536,), full=FULL, samples=10),
+        FlushWalk("walk alone, by queues", blocks=(4096,), queues=(2, 8, 32, 64, 256), samples=15),
         FlushWalk(
             "walk and range flush",
             shootdown=("mprotect_range",),

@@ -1,6 +1,7 @@
 // Measures for real. What the machine does meanwhile is not this test's to say: that a row is valid
 // is asserted nowhere.
 #include "bench/alloc_free/alloc_free_measurement.h"
+#include "allocator/tests/sanitizers.h"
 
 #include <fmt/core.h>
 #include <gmock/gmock.h>
@@ -13,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocator/tests/sanitizers.h"
 #include "bench/alloc_free/alloc_free_rows.h"
 #include "topology/pinned_thread.h"
 
@@ -115,11 +117,13 @@ void MeasuringAllocFree::expect_consistent(AllocFreeMeasurement& measurement, un
       EXPECT_EQ(worker.counts.failed_frees + worker.single.failed_frees, 0U);
       created += worker.counts.created_blocks;
     }
-    // So many slots were handed out by the batches; a thread may begin in a block with some left.
-    const std::uint64_t slots =
-        std::uint64_t{group.axes.threads} * samples * pairs_per_batch(group.axes.pages)
-        << order_of(group.axes.pages);
-    EXPECT_GE(created, slots / 1024 - group.axes.threads * windows);
+    // So many slots were handed out by the batches. A thread may begin in a block with some left,
+    // or take those that another one's warm-up, a batch that is not counted, has created.
+    const std::uint64_t batch_slots = std::uint64_t{pairs_per_batch(group.axes.pages)}
+                                      << order_of(group.axes.pages);
+    const std::uint64_t batches = std::uint64_t{group.axes.threads} * samples;
+    const std::uint64_t uncounted = group.axes.threads * windows * (1 + batch_slots / 1024);
+    EXPECT_GE(created + uncounted, batches * batch_slots / 1024);
     Stripes& stripes = measurement.stripes(rival);
     stripes.give_back();
     std::uint64_t others = 0;
@@ -138,6 +142,10 @@ TEST_F(MeasuringAllocFree, EveryCombinationForEveryRevision) {
   constexpr unsigned kSamples = 3;
   for (const unsigned threads : {1U, 2U}) {
     for (const unsigned pages : {1U, 64U}) {
+      // Sixteen times the pairs, at AddressSanitizer's pace, would take minutes.
+      if (kAddressSanitizer && pages == 1) {
+        continue;
+      }
       for (const Freeing freeing : {Freeing::same_cpu, Freeing::other_cpu}) {
         for (const Flusher flusher : {Flusher::none, Flusher::unmap_aliases}) {
           for (const unsigned other_blocks : {0U, 40U}) {
