@@ -136,18 +136,17 @@ def quick(cpus: int) -> list[Sweep]:
     ]
     if cpus > 1:
         sweeps += [
-            patch_series("range flush", SMALL_WORKLOADS, "mprotect_range", 1, 20, 20, 250e-6),
-            patch_series("mixed, range flush", MIXED_WORKLOADS, "mprotect_range", 1, 5, 20, 2e-3),
+            patch_series("range flush", SMALL_WORKLOADS, "mprotect_range", 1, 10, 30, 250e-6),
+            patch_series("mixed, range flush", MIXED_WORKLOADS, "mprotect_range", 1, 1, 60, 2e-3),
         ]
-    # One thread on one stripe is among the cases by pages.
-    sweeps.append(alloc_free("one thread, by stripes", 2, 60, queues=STRIPES[1:]))
+    threads = (1, 2) if cpus > 1 else (1,)
+    sweeps.append(alloc_free("by stripes", 2, 30, threads=threads, queues=STRIPES))
     if cpus > 1:
-        sweeps.append(alloc_free("two threads, by stripes", 2, 60, threads=(2,), queues=STRIPES))
         sweeps.append(
             alloc_free(
                 "by stripes, another CPU frees",
                 2,
-                60,
+                40,
                 4e-3,
                 threads=(2,),
                 queues=STRIPES,
@@ -166,13 +165,13 @@ def quick(cpus: int) -> list[Sweep]:
             )
         )
     sweeps += [
-        alloc_free(
-            "by pages", 16, 40, 0.2e-3, pages=(1, 4, 16, 64), revisions=("v6.4", "v6.12")
-        ),
+        # One page in v6.12 is among the cases by stripes.
+        alloc_free("one page in v6.4", 16, 20, 0.2e-3, revisions=("v6.4",)),
+        alloc_free("by pages", 16, 20, 0.2e-3, pages=(4, 16, 64), revisions=("v6.4", "v6.12")),
         alloc_free(
             "with other queues' blocks",
             16,
-            30,
+            20,
             0.3e-3,
             queues=(2, 64),
             other_blocks=(16, 256, 4096, 65536),

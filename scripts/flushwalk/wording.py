@@ -41,6 +41,13 @@ def count(value: float, noun: str | None = None) -> str:
     return f"{text} {noun}" if value == 1 else f"{text} {noun}s"
 
 
+def span(values: Iterable[float]) -> str:
+    """97 to 100; where all are alike 100."""
+    numbers = list(values)
+    low, high = min(numbers), max(numbers)
+    return count(low) if low == high else f"{count(low)} to {count(high)}"
+
+
 def percent(value: float) -> str:
     """50 %"""
     return f"{value:g} %"

@@ -80,6 +80,18 @@ def test_each_patch_has_a_sentence_with_its_counts(results: Results) -> None:
     assert "pages flushed 1,536 to 96" in start["p6"]
 
 
+def test_p5_is_the_control_of_all_times(tmp_path: Path) -> None:
+    def slower(row: dict[str, Any]) -> None:
+        if row["revision"] == "p5" and row["workload"] == "full_blocks":
+            for name in ("min", "p10", "p50", "p90", "mean"):
+                row[name] = float(row[name]) * 1.25
+
+    said, _ = section_of(load([write_report(tmp_path / "r", change=slower)]))
+    p5 = next(line for line in said if line.startswith("p5"))
+    percent = float(p5.split(" by ")[1].split(" %")[0])
+    assert 23 < percent < 27
+
+
 def test_a_change_of_counts_by_p5_is_told(tmp_path: Path) -> None:
     def one_more(row: dict[str, Any]) -> None:
         if row["revision"] == "p5" and row["workload"] == "full_blocks":

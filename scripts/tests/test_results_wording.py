@@ -41,3 +41,8 @@ def test_an_estimate_is_told_with_its_interval(low: float, high: float, words: s
     ([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")])
 def test_listings(items: list[str], words: str) -> None:
     assert wording.listing(items) == words
+
+
+def test_a_span_has_both_ends_or_one() -> None:
+    assert wording.span([100.0, 97.0, 99.0]) == "97 to 100"
+    assert wording.span([1200, 1200]) == "1,200"

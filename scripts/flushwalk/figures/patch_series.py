@@ -103,8 +103,7 @@ def sentence(frame: pd.DataFrame) -> str:
 
 
 def reading(frame: pd.DataFrame) -> str:
-    repetitions = wording.listing(
-        sorted({wording.count(value) for value in frame["repetitions"]}, key=len), "or")
+    repetitions = wording.span(frame["repetitions"])
     return (f"Medians over {repetitions} repetitions of a repetition's median; a ratio is of pairs "
             "sampled in turn. A round has calls of the allocator only; patch_series_bench "
             "--list-workloads tells what each workload does.")

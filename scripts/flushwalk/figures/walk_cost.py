@@ -81,8 +81,7 @@ def sentence(frame: pd.DataFrame) -> str:
 
 def reading(frame: pd.DataFrame) -> str:
     held = wording.held_axes(frame, _HELD)
-    repetitions = wording.listing(
-        sorted({wording.count(value) for value in frame["repetitions"]}, key=len), "or")
+    repetitions = wording.span(frame["repetitions"])
     return (f"Walk and gather, without a system call. Each point is the median over {repetitions} "
             f"repetitions of a repetition's median; the band is from the median p10 to the median "
             f"p90. Ratios are of pairs sampled in turn. Held: {held}.")

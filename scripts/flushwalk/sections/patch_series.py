@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from flushwalk import wording
@@ -69,5 +71,11 @@ def no_change(frame: pd.DataFrame) -> str:
                if changes(before, after) != "no count changes"]
     timed = [str(after["workload"]) for _, after in pairs
              if after["verdict"] in ("dearer", "cheaper")]
-    return (f"p5 (annotations only): counts differ from p4 in {len(counted)} of {len(pairs)} "
-            f"workloads, times in {len(timed)} of them.")
+    ratios = [after["ratio"] for _, after in pairs if math.isfinite(after["ratio"])]
+    text = (f"p5 (annotations only): counts differ from p4 in {len(counted)} of {len(pairs)} "
+            f"workloads, times in {len(timed)} of them")
+    if ratios:
+        most = max(abs(math.log(ratio)) for ratio in ratios)
+        text += (f", by {100 * math.expm1(most):.1f} % at the most: p5 is the control, and a smaller "
+                 "difference between two revisions says nothing")
+    return f"{text}."
