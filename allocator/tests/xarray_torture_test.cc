@@ -1,12 +1,15 @@
 // All walks of an xarray at once against writers that insert, erase and mark: entries that a reader
 // gets live, what stays is visited, no mark is lost. FLUSHWALK_TORTURE_SECONDS=60 makes it longer.
+// That the torture sees a bug is shown with two planted ones.
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <random>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -241,6 +244,125 @@ TEST_F(XArrayTorture, NoMarkIsLost) {
   EXPECT_EQ(collected, dirtied) << "an entry is dirty and has no mark";
   expect_sound();
 }
+
+// A mark is set from the root down: whoever sees a leaf's has a path of marks to it. The tree is as
+// high as it gets.
+TEST_F(XArrayTorture, WhoSeesAMarkSeesThePathToIt) {
+  constexpr std::uint64_t kFar = std::uint64_t{1} << 62;
+  constexpr int kRounds = 2000;
+  insert(0);
+  insert(kFar);
+  std::thread setter([this] {
+    while (!stop) {
+      const CallScope scope;
+      if (!array.get_mark(kFar)) {
+        array.set_mark(kFar);
+      }
+      std::this_thread::yield();
+    }
+  });
+  for (int seen = 0; seen < kRounds;) {
+    const CallScope scope;
+    if (array.get_mark(kFar)) {
+      missed += array.marked() ? 0 : 1;
+      array.clear_mark(kFar);
+      ++seen;
+    } else {
+      std::this_thread::yield();
+    }
+  }
+  stop = true;
+  setter.join();
+  expect_sound();
+}
+
+// The torture itself is put to the test: with a bug in it, a reader must meet an entry that would
+// have been freed.
+enum class Bug { none, freed_at_once, no_read_section };
+
+class PlantedBug : public XArrayTorture, public ::testing::WithParamInterface<Bug> {
+ protected:
+  static constexpr std::uint64_t kIndices = 256;
+
+  // Where an entry would be freed it is poisoned and kept, so that its reader goes on.
+  static void poison(rcu::RetireNode* node, void* /*context*/) {
+    reinterpret_cast<Entry*>(node)->magic.store(kPoison, std::memory_order_relaxed);
+  }
+  void erase_and_retire(std::uint64_t index) {
+    auto* const entry = static_cast<Entry*>(array.erase(index));
+    kept.emplace_back(entry);
+    if (GetParam() == Bug::freed_at_once) {
+      poison(&entry->node, nullptr);
+    } else {
+      retired.add(&entry->node, poison, nullptr);
+    }
+  }
+
+  void look_at_all() {
+    array.for_each_cursor<EmptySlots::skip>([this](std::uint64_t, void* found) {
+      std::this_thread::yield();
+      const auto* const entry = static_cast<const Entry*>(found);
+      wrong += entry->magic.load(std::memory_order_relaxed) == kAlive ? 0 : 1;
+    });
+    ++rounds;
+  }
+  void read_until_stopped() {
+    while (!stop) {
+      if (GetParam() == Bug::no_read_section) {
+        const rcu::Offline outside;
+        look_at_all();
+      } else {
+        const CallScope scope;
+        look_at_all();
+      }
+    }
+  }
+
+  std::vector<std::unique_ptr<Entry>> kept;
+};
+
+TEST_P(PlantedBug, IsSeenByAReader) {
+  constexpr int kSoundRounds = 20;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  // One entry in each leaf stays, so that no node is retired: only entries are.
+  for (std::uint64_t index = 0; index < kIndices; ++index) {
+    insert(index);
+  }
+  std::thread reader([this] { read_until_stopped(); });
+  std::mt19937_64 random(5);
+  const auto done = [&] {
+    return GetParam() == Bug::none ? rounds >= kSoundRounds
+                                   : wrong != 0 || std::chrono::steady_clock::now() > give_up;
+  };
+  while (!done()) {
+    const std::uint64_t index = random() % kIndices;
+    if (index % XArray::kSlots != 0) {
+      erase_and_retire(index);
+      insert(index);
+    }
+    retired.release();
+    std::this_thread::yield();
+  }
+  stop = true;
+  {
+    const rcu::Offline waiting;
+    reader.join();
+  }
+  EXPECT_EQ(wrong != 0, GetParam() != Bug::none);
+  for (std::uint64_t index = 0; array.find(&index) != nullptr;) {
+    erase_and_retire(index);
+  }
+  retired.release();
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PlantedBug,
+                         ::testing::Values(Bug::none, Bug::freed_at_once, Bug::no_read_section),
+                         [](const auto& bug) {
+                           return std::string(bug.param == Bug::none ? "none"
+                                              : bug.param == Bug::freed_at_once
+                                                  ? "freed_at_once"
+                                                  : "no_read_section");
+                         });
 
 }  // namespace
 }  // namespace flushwalk

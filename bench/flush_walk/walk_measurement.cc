@@ -105,7 +105,7 @@ bool WalkMeasurement::take_batch(std::size_t walk, unsigned flushes, Sampling* s
                          std::strerror(failed));
     return false;
   }
-  const TlbBatch tlb(responders_.get(), interrupts_);
+  const TlbBatch tlb(responders_.get(), interrupts_ && tlb_row_counts(context_.mechanism));
   const Way& way = group_.walks[walk];
   // Reading the table, or the other walk, has left its own data in the caches.
   plan_.clear();

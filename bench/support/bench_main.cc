@@ -83,6 +83,9 @@ int bench_main(int argc, char** argv, const BenchProgram& program) {
   if (const Problem* const problem = std::get_if<Problem>(&started)) {
     return complain(program, problem->line());
   }
+  if (const std::string remark = program.remark(); !remark.empty()) {
+    std::cerr << program.name << ": " << remark << '\n';
+  }
   Session& session = *std::get<std::unique_ptr<Session>>(started);
   if (options.dry_run) {
     session.print_cases(std::cout);

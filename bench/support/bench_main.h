@@ -25,6 +25,8 @@ struct BenchProgram {
   // The command line was read. An exit code: a flag asked for something else than measuring, and
   // has been answered.
   std::function<std::optional<ExitCode>()> answer = [] { return std::nullopt; };
+  // What a run is told on standard error when all its input was found good: a line, or nothing.
+  std::function<std::string()> remark = [] { return std::string(); };
   // Every case of the flags' values.
   std::function<std::variant<CaseGroups, Problem>()> make_groups;
 };

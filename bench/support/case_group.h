@@ -18,6 +18,7 @@
 #include "bench/support/bad_input.h"
 #include "bench/support/clock.h"
 #include "bench/support/measurements.h"
+#include "bench/support/shootdown_mechanism.h"
 #include "topology/machine.h"
 #include "topology/placement.h"
 
@@ -31,6 +32,7 @@ struct MeasuringContext {
   const topology::Placement& placement;  // as many responders as the group wants
   unsigned samples;                      // of each case in a repetition
   const std::atomic<bool>& stop;         // ends a repetition at the next sample
+  ShootdownMechanism mechanism = ShootdownMechanism::unknown;  // of shootdowns to the responders
 };
 
 // One case in one repetition.

@@ -335,6 +335,13 @@ Json describe_tlb(const std::string& root) {
           {"how", ceiling ? kPath : "not readable; kernel default 33"}};
 }
 
+Json describe_shootdowns(const std::optional<MechanismFinding>& finding) {
+  if (!finding) {
+    return nullptr;
+  }
+  return {{"mechanism", name_of(finding->mechanism)}, {"how", finding->how}};
+}
+
 Json describe_clock(const std::optional<ClockDescription>& clock) {
   if (!clock) {
     return nullptr;
@@ -410,6 +417,7 @@ nlohmann::ordered_json describe_machine(const MachineInputs& inputs,
   result["vm"] = describe_vm(root);
   result["perf"] = describe_perf(root);
   result["tlb"] = describe_tlb(root);
+  result["shootdowns"] = describe_shootdowns(inputs.shootdowns);
   result["clock"] = describe_clock(inputs.clock);
   result["libraries"] = describe_libraries(inputs);
   return result;

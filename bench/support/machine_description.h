@@ -17,6 +17,7 @@
 
 #include "bench/support/bad_input.h"
 #include "bench/support/clock.h"
+#include "bench/support/shootdown_mechanism.h"
 
 namespace flushwalk {
 
@@ -39,6 +40,7 @@ struct MachineInputs {
   std::time_t created = 0;  // seconds since the epoch
   std::optional<TopologyFacts> topology{};
   std::optional<ClockDescription> clock{};
+  std::optional<MechanismFinding> shootdowns{};
   std::map<std::string, std::string>
       libraries{};  // name -> version, beside those known to the build
 };

@@ -31,8 +31,8 @@ struct ResponderResult {
   int cpu = 0;
   std::uint64_t proven = 0;  // shootdowns, by its gaps
   std::vector<Ticks> stalls;
-  std::optional<std::uint64_t>
-      tlb_interrupts;   // of its CPU; nullopt where the kernel has no such row
+  // Of its CPU; nullopt where the kernel's row says nothing of them (shootdown_mechanism.h).
+  std::optional<std::uint64_t> tlb_interrupts;
   ThreadCounts counts;  // of the whole repetition: all cases'
   std::uint64_t lost_gaps = 0;
 };
@@ -60,7 +60,7 @@ Usage read_usage();
 // From its making to end(): how far the TLB row moves on the responders' CPUs.
 class TlbBatch {
  public:
-  // responders: null without any. counting: whether the row is worth the reading.
+  // responders: null without any. counting: whether the row says anything of what is flushed.
   TlbBatch(const Responders* responders, bool counting);
   void end(Proof* proof) const;
 

@@ -84,6 +84,10 @@ std::variant<std::unique_ptr<Session>, Problem> Session::start(const RunOptions&
   if (!pinned.ok()) {
     return Problem{"--cpus", pinned.error()};
   }
+  session->find_mechanism();
+  if (auto problem = session->describe_this_machine()) {
+    return *problem;
+  }
   install_stop_handler();
   return session;
 }
@@ -144,10 +148,35 @@ std::optional<Problem> Session::open_files() {
     return Problem{"--out", problem->line()};
   }
   measurements_ = std::move(std::get<CsvWriter>(opened));
-  // A folder that several runs add to keeps the description of the first.
+  return std::nullopt;
+}
+
+// A folder that several runs add to keeps the description of the first.
+std::string Session::missing_description() const {
   const std::string path = options_.out + "/machine.json";
   struct stat existing {};
-  if (stat(path.c_str(), &existing) == 0) {
+  return options_.out.empty() || stat(path.c_str(), &existing) == 0 ? std::string() : path;
+}
+
+// Asked where shootdowns are to be proven, and for the machine's description.
+void Session::find_mechanism() {
+  int responder = -1;
+  if (!most_.responders.empty()) {
+    responder = most_.responders.front();
+  } else if (!missing_description().empty()) {
+    const auto chosen = topology::choose_compact(machine_, 1);
+    responder = chosen.ok() ? chosen.value().responders.front() : -1;
+  }
+  if (responder < 0 || responder == most_.initiator) {
+    mechanism_.how = "there was no second CPU to flush";
+    return;
+  }
+  mechanism_ = find_shootdown_mechanism(machine_, responder, *clock_);
+}
+
+std::optional<Problem> Session::describe_this_machine() const {
+  const std::string path = missing_description();
+  if (path.empty()) {
     return std::nullopt;
   }
   MachineInputs inputs;
@@ -155,6 +184,7 @@ std::optional<Problem> Session::open_files() {
   inputs.created = std::time(nullptr);
   inputs.topology = topology_facts(machine_);
   inputs.clock = clock_->description();
+  inputs.shootdowns = mechanism_;
   const auto problem = write_file_atomically(path, machine_json_text(describe_machine(inputs)));
   return problem ? std::optional(Problem{"--out", problem->line()}) : std::nullopt;
 }
@@ -190,8 +220,9 @@ bool Session::prepare(std::size_t group) {
   current_placement_ = most_;
   current_placement_.responders.resize(groups_[group].cases->responders());
   std::string error;
-  current_ = groups_[group].cases->prepare(
-      {*clock_, machine_, current_placement_, options_.samples, stop_requested}, &error);
+  current_ = groups_[group].cases->prepare({*clock_, machine_, current_placement_, options_.samples,
+                                            stop_requested, mechanism_.mechanism},
+                                           &error);
   if (current_ == nullptr) {
     return fail(error);
   }

@@ -22,6 +22,7 @@
 #include "bench/support/clock.h"
 #include "bench/support/csv_writer.h"
 #include "bench/support/run_options.h"
+#include "bench/support/shootdown_mechanism.h"
 #include "topology/machine.h"
 #include "topology/placement.h"
 
@@ -66,6 +67,9 @@ class Session {
   std::optional<Problem> choose_cases(CaseGroups groups, const std::string& filter);
   std::optional<Problem> choose_cpus();
   std::optional<Problem> open_files();
+  std::string missing_description() const;
+  void find_mechanism();
+  std::optional<Problem> describe_this_machine() const;
   bool prepare(std::size_t group);
   bool measure(std::size_t group);
   bool keep(Group* group, std::vector<CaseOutcome> outcomes);
@@ -77,6 +81,7 @@ class Session {
   std::optional<Clock> clock_;
   std::vector<Group> groups_;
   topology::Placement most_;  // for the largest number of responders
+  MechanismFinding mechanism_;
   std::optional<CsvWriter> measurements_;
 
   std::optional<std::size_t> current_group_;

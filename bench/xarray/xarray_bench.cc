@@ -29,11 +29,9 @@ int run(int argc, char** argv) {
   program.name = "xarray_bench";
   program.description =
       "Times the operations of the suite's xarray and of other indexes of pointers. Lists are "
-      "comma "
-      "separated; every combination runs that the container has. The xarray takes its lock, lfht "
-      "is "
-      "lock-free; the others are measured without any lock. A visit of an iteration does not read "
-      "the entry. lfht is iterated in no order.";
+      "comma separated; every combination runs that the container has. The xarray takes its lock, "
+      "lfht is lock-free; the others are measured without any lock. A visit of an iteration does "
+      "not read the entry. lfht is iterated in no order.";
   program.example =
       "xarray_bench --operation=load,iterate,iterate_cursor --entries=4096 --keys=dense "
       "--out=reports/mine";
@@ -47,11 +45,11 @@ int run(int argc, char** argv) {
       std::fputs(container_list().c_str(), stdout);
       return ExitCode{0};
     }
-    if (const std::string absent = absent_containers();
-        axes.container == kAvailable && !absent.empty()) {
-      std::fprintf(stderr, "xarray_bench: left out: %s (see --list-containers)\n", absent.c_str());
-    }
     return std::nullopt;
+  };
+  program.remark = [&] {
+    const std::string absent = axes.container == kAvailable ? absent_containers() : "";
+    return absent.empty() ? absent : "left out: " + absent + " (see --list-containers)";
   };
   program.make_groups = [&] { return make_xarray_cases(axes); };
   return bench_main(argc, argv, program);

@@ -5,8 +5,8 @@ Contract: a load is what a flush finds (all axes but walk and check). A way is a
 check and its keys. Its rival is the free-list walk with locks, sampled in turn over the same load
 in the same repetition. Two things are compared:
 
-- `flush`: the whole flush, where both find the same: no full block is dirty (spread listed), or
-  there is none;
+- `flush`: the whole flush, where both find the same: no full block is dirty (spread listed, or
+  nothing is dirty), or there is none;
 - `dirty_block`: the time of a flush divided by the dirty blocks that it found, where the dirty ones
   are among all blocks (spread even). A complete walk finds more, and is not blamed for it.
 
@@ -56,11 +56,10 @@ def points(results: Results) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=["measure", *LOAD, *RIVALS, *RATIO_COLUMNS, "aside"])
     table = _beside_the_list(measures.costs(rows))
-    clean = table["full_percent"] == 0  # then both spreads are the same load
     parts = []
     for measure, spread, per in ((FLUSH, "listed", None), (DIRTY_BLOCK, "even", "dirty_blocks")):
-        mine = table[clean | (table["spread"] == spread)]
-        ratios = way_ratios(rows[(rows["full_percent"] == 0) | (rows["spread"] == spread)], per=per)
+        mine = table[_both_spreads(table) | (table["spread"] == spread)]
+        ratios = way_ratios(rows[_both_spreads(rows) | (rows["spread"] == spread)], per=per)
         joined = mine.merge(ratios, on=[*LOAD, *RIVALS], how="left")
         aside = joined["list_ns"].map(lambda time: TOO_SHORT if time < SHORTEST_NS else "")
         if measure == DIRTY_BLOCK:
@@ -68,6 +67,11 @@ def points(results: Results) -> pd.DataFrame:
         joined.insert(0, "measure", measure)
         parts.append(joined.assign(aside=aside))
     return pd.concat(parts, ignore_index=True)
+
+
+def _both_spreads(table: pd.DataFrame) -> pd.Series:
+    """Where both spreads are the same load: none is full, or none dirty."""
+    return (table["full_percent"] == 0) | (table["dirty_percent"] == 0)
 
 
 def _beside_the_list(table: pd.DataFrame) -> pd.DataFrame:

@@ -254,6 +254,11 @@ def test_an_unknown_machine_is_said_to_be_unknown(make_report: Make) -> None:
     ({"hypervisor": {"vendor": "xen"}}, "This is a xen guest"),
     ({"hypervisor": {"vendor": "none", "pv_ipi": True}}, "Paravirtual IPIs are on"),
     ({"hypervisor": {"vendor": "none"}, "clock": {"invariant": False}}, "not invariant"),
+    ({"hypervisor": {"vendor": "none"}, "shootdowns": {"mechanism": "ipi"}}, None),
+    ({"hypervisor": {"vendor": "none"}, "shootdowns": {"mechanism": "paravirtual"}},
+     "Shootdowns are the hypervisor's work"),
+    ({"hypervisor": {"vendor": "none"}, "shootdowns": {"mechanism": "broadcast"}},
+     "none can be proven here"),
     ({"hypervisor": {"vendor": "none"}, "flushwalk": {"build_type": "Debug"}}, "build is Debug"),
     ({"hypervisor": {"vendor": "none"}, "flushwalk": {"git_dirty": True}}, "source had changes"),
 ])

@@ -79,7 +79,8 @@ class Measuring : public ::testing::Test {
 
   std::unique_ptr<WalkMeasurement> prepare(unsigned samples) {
     std::string error;
-    auto made = WalkMeasurement::prepare(group, {clock, machine, placement, samples, stop}, &error);
+    auto made = WalkMeasurement::prepare(
+        group, {clock, machine, placement, samples, stop, mechanism}, &error);
     EXPECT_NE(made, nullptr) << error;
     return made;
   }
@@ -102,6 +103,7 @@ class Measuring : public ::testing::Test {
   topology::Machine machine;
   topology::Placement placement{"compact", 0, {}};
   std::atomic<bool> stop{false};
+  ShootdownMechanism mechanism = ShootdownMechanism::unknown;
   // 32 blocks are listed, of which 8 are dirty, as of the other 32.
   WalkGroup group{{{64, 50, 25, 4, 3}, ShootdownKind::none, 0}, {Walk::free_list, Walk::xarray}};
 };
@@ -250,44 +252,12 @@ std::uint64_t tlb_interrupts_since(const InterruptCounts& before, int cpu) {
       .value_or(0);
 }
 
-// What the measurement is held against: a thread that spins on `cpu` is interrupted by plain
-// mprotects. How many of 100 the kernel counts there.
-std::uint64_t plain_shootdowns(int cpu) {
-  std::atomic<bool> stop{false};
-  std::atomic<bool> spinning{false};
-  std::thread spinner([&] {
-    cpu_set_t mask;
-    CPU_ZERO(&mask);
-    CPU_SET(static_cast<std::size_t>(cpu), &mask);
-    sched_setaffinity(0, sizeof(mask), &mask);
-    spinning = true;
-    while (!stop) {
-    }
-  });
-  while (!spinning) {
-    sched_yield();
-  }
-  void* const page =
-      mmap(nullptr, kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  const InterruptCounts before = read_interrupts();
-  for (int i = 0; i < 100; ++i) {
-    *static_cast<volatile char*>(page) = 1;
-    mprotect(page, kPageSize, PROT_NONE);
-    mprotect(page, kPageSize, PROT_READ | PROT_WRITE);
-  }
-  const std::uint64_t counted = tlb_interrupts_since(before, cpu);
-  stop = true;
-  spinner.join();
-  munmap(page, kPageSize);
-  return counted;
-}
-
 class MeasuringInterrupts : public Measuring,
                             public ::testing::WithParamInterface<ShootdownKind> {};
 
-// Gaps, the kernel's row and the expectation are three accounts of the same shootdowns. A busy
-// machine can spoil a repetition, but not forty, in which plain shootdowns arrive: a repetition is
-// shorter than a hundred of these, and than a time slice.
+// Gaps, the kernel's row and the expectation are accounts of the same shootdowns. A busy machine
+// can spoil a repetition, but not forty, in which the mechanism was seen: a repetition is shorter
+// than that takes, and than a time slice.
 TEST_P(MeasuringInterrupts, GapsAndTheKernelsRowTellTheSame) {
   place(1, GetParam());
   if (IsSkipped()) {
@@ -296,15 +266,14 @@ TEST_P(MeasuringInterrupts, GapsAndTheKernelsRowTellTheSame) {
   constexpr unsigned kSamples = 25;
   group.axes.load = {2, 50, 100, 1, 1};
   const int cpu = placement.responders[0];
-  bool can_be_seen = false;
-  bool kernel_tells = false;
   bool seen_by_kernel = false;
   bool seen_by_gaps = false;
   on_initiator([&] {
+    mechanism = find_shootdown_mechanism(machine, cpu, clock).mechanism;
+    const bool row_counts = tlb_row_counts(mechanism);
     const auto measurement = prepare(kSamples);
     ASSERT_NE(measurement, nullptr);
-    for (int i = 0; i < 40 && !(seen_by_gaps && seen_by_kernel); ++i) {
-      can_be_seen |= plain_shootdowns(cpu) >= 90;
+    for (int i = 0; i < 40 && !(seen_by_gaps && (seen_by_kernel || !row_counts)); ++i) {
       const InterruptCounts before = read_interrupts();
       const std::vector<WalkResult> results = measure(*measurement);
       const std::uint64_t all = tlb_interrupts_since(before, cpu);
@@ -318,8 +287,8 @@ TEST_P(MeasuringInterrupts, GapsAndTheKernelsRowTellTheSame) {
         EXPECT_EQ(responder.lost_gaps, 0U);
         const std::uint64_t proven = responder.proven;
         seen_by_gaps |= proven * 10 >= result.expected * 9;
-        if (responder.tlb_interrupts) {
-          kernel_tells = true;
+        EXPECT_EQ(responder.tlb_interrupts.has_value(), row_counts && before.tlb.has_value());
+        if (responder.tlb_interrupts && mechanism == ShootdownMechanism::ipi) {
           in_rows += *responder.tlb_interrupts;
           seen_by_kernel |= *responder.tlb_interrupts * 10 >= result.expected * 9;
           // An interrupt makes a gap. Few gaps come from elsewhere and fall into a flush.
@@ -329,11 +298,11 @@ TEST_P(MeasuringInterrupts, GapsAndTheKernelsRowTellTheSame) {
       EXPECT_LE(in_rows, all) << "interrupts of outside the measurement";
     }
   });
-  if (!can_be_seen && !(seen_by_gaps && seen_by_kernel)) {
-    GTEST_SKIP() << "the responder's CPU is too busy to be interrupted, or the kernel has no row";
+  if (mechanism == ShootdownMechanism::unknown) {
+    GTEST_SKIP() << "the responder's CPU is too busy to be interrupted";
   }
-  EXPECT_TRUE(seen_by_gaps);
-  EXPECT_TRUE(seen_by_kernel || !kernel_tells);
+  EXPECT_EQ(seen_by_gaps, mechanism != ShootdownMechanism::broadcast);
+  EXPECT_EQ(seen_by_kernel, mechanism == ShootdownMechanism::ipi);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, MeasuringInterrupts,

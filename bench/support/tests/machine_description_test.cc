@@ -126,6 +126,7 @@ MachineInputs some_inputs() {
                                     .overhead_ns = 9,
                                     .overhead_p99_ns = 10,
                                     .resolution_ns = 0.5},
+          .shootdowns = MechanismFinding{ShootdownMechanism::ipi, "50 of 50"},
           .libraries = {{"extra", "1.2"}}};
 }
 
@@ -192,6 +193,7 @@ TEST(DescribeMachine, ReadsARecordedGuest) {
                                R"("thp":"madvise","thp_shmem":"never"})");
   EXPECT_EQ(json["perf"].dump(), R"({"event_paranoid":-1,"hardware_pmu":true})");
   EXPECT_EQ(json["tlb"]["single_page_flush_ceiling"], 33);
+  EXPECT_EQ(json["shootdowns"].dump(), R"({"mechanism":"ipi","how":"50 of 50"})");
   EXPECT_THAT(json["tlb"]["how"].get<std::string>(), HasSubstr("/sys/kernel/debug/x86/"));
   ASSERT_EQ(json["caches"].size(), 2U);
   EXPECT_EQ(json["caches"][0].dump(), R"({"level":1,"type":"Data","size_kib":32,"line_bytes":64,)"

@@ -28,12 +28,25 @@ _LINES = (
     ("hardware PMU", "{perf.hardware_pmu}"),
     ("perf_event_paranoid", "{perf.event_paranoid}"),
     ("pages flushed one by one up to", "{tlb.single_page_flush_ceiling} ({tlb.how})"),
+    ("shootdowns", "{shootdowns.mechanism}: {shootdowns.how}"),
     ("virtual memory", "{vm}"),
     ("clock", "{clock.source}, {clock.frequency_hz} Hz"),
     ("libraries", "{libraries}"),
     ("flushwalk", "revision {flushwalk.git_revision}, {flushwalk.build_type}, "
                   "{flushwalk.compiler}, {flushwalk.compiler_flags}"),
 )
+
+# What each way of a shootdown but the plain interrupt means for the figures.
+_MECHANISMS = {
+    "paravirtual": "Shootdowns are the hypervisor's work here: it stops the other CPU and flushes "
+                   "it, and the guest's kernel counts no interrupt. They are proven by the gaps in "
+                   "the responders' clocks alone, and cost what the hypervisor makes them cost, "
+                   "not what an IPI does.",
+    "broadcast": "The hardware broadcasts TLB flushes: no CPU is stopped by one, so none can be "
+                 "proven here, and a responder's stall is no cost of a flush.",
+    "unknown": "How a shootdown reaches another CPU could not be found out: there was none, or it "
+               "was too busy.",
+}
 
 
 def build(context: Context) -> Section:
@@ -73,6 +86,9 @@ def warnings(machine: Facts) -> list[str]:
                      "running without interrupting it.")
     if machine.value("hypervisor.pv_ipi") is True:
         found.append("Paravirtual IPIs are on: several are sent by one call of the hypervisor.")
+    mechanism = machine.value("shootdowns.mechanism")
+    if mechanism in _MECHANISMS:
+        found.append(_MECHANISMS[mechanism])
     if machine.value("perf.hardware_pmu") is False:
         found.append("There is no hardware PMU: TLB and cache misses cannot be counted here.")
     if machine.value("clock.invariant") is False:
