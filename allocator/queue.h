@@ -15,7 +15,7 @@
 namespace flushwalk {
 
 struct alignas(64) VmapBlockQueue {
-  VmapBlockQueue(SlabPool& nodes, rcu::RetireList& retired) : blocks(nodes, retired) {}
+  VmapBlockQueue(SlabPool::Slabs& nodes, rcu::RetireList& retired) : blocks(nodes, retired) {}
 
   SpinLockOf<LockKind::queue> lock;
   RcuList free;

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace flushwalk {
 namespace {
 
@@ -10,12 +12,17 @@ constexpr std::uint64_t kOperationsPerRelease = 4096;
 
 constexpr std::uint64_t kVmallocBytes = std::uint64_t{32} << 40;
 
+// As many as the vmalloc space of x86-64 has; fewer where the addresses end before.
+std::uint64_t usual_space_blocks(const Geometry& geometry) {
+  const std::uint64_t up_to_the_last = ~Address{0} - geometry.first_block();
+  return std::min(kVmallocBytes, up_to_the_last) / geometry.block_bytes();
+}
+
 VmapAllocator::Options options_for(const TraceSetup& setup, const Behaviors& revision,
                                    const ReplayVariation& variation, Ledger* ledger) {
   VmapAllocator::Options options;
   options.geometry = Geometry(setup.base, setup.slots);
-  options.space_blocks =
-      setup.space_blocks.value_or(kVmallocBytes / options.geometry.block_bytes());
+  options.space_blocks = setup.space_blocks.value_or(usual_space_blocks(options.geometry));
   options.cpus = setup.cpus;
   options.revision = &revision;
   options.lazy_max_pages = setup.lazy_max_pages.value_or(kernel_lazy_max_pages(setup.cpus.count()));

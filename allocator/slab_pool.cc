@@ -8,22 +8,28 @@ namespace flushwalk {
 namespace {
 
 constexpr std::size_t kCacheLine = 64;
-constexpr std::size_t kSlabBytes = std::size_t{1} << 20;
+constexpr std::size_t kSlabBytes = std::size_t{1} << 15;  // as the kernel's for objects like these
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
 }  // namespace
 
-SlabPool::SlabPool(std::size_t object_bytes)
-    : object_bytes_((object_bytes + kCacheLine - 1) / kCacheLine * kCacheLine) {}
-
-SlabPool::~SlabPool() {
-  for (void* slab : slabs_) {
-    std::free(slab);
+SlabPool::SlabPool(std::size_t object_bytes, unsigned queues)
+    : object_bytes_((object_bytes + kCacheLine - 1) / kCacheLine * kCacheLine) {
+  queues_.reserve(queues);
+  for (unsigned queue = 0; queue < queues; ++queue) {
+    queues_.push_back(std::make_unique<Slabs>(*this));
   }
 }
 
-void* SlabPool::take() {
+SlabPool::~SlabPool() {
+  for (void* chunk : chunks_) {
+    std::free(chunk);
+  }
+}
+
+void* SlabPool::Slabs::take() {
   const std::lock_guard guard(lock_);
-  if (in_use_ >= limit_) {
+  if (in_use_ >= pool_.limit_) {
     return nullptr;
   }
   void* object = nullptr;
@@ -31,46 +37,66 @@ void* SlabPool::take() {
     object = free_;
     free_ = free_->next;
   } else {
-    if (fresh_ == fresh_end_ && !grow()) {
-      return nullptr;
+    if (fresh_ == fresh_end_) {
+      std::byte* const slab = pool_.take_slab();
+      if (slab == nullptr) {
+        return nullptr;
+      }
+      fresh_ = slab;
+      fresh_end_ = slab + kSlabBytes / pool_.object_bytes_ * pool_.object_bytes_;
     }
     object = fresh_;
-    fresh_ += object_bytes_;
+    fresh_ += pool_.object_bytes_;
   }
   ++in_use_;
   return object;
 }
 
-void SlabPool::give_back(void* object) {
+void SlabPool::Slabs::give_back(void* object) {
   const std::lock_guard guard(lock_);
   free_ = new (object) FreeObject{free_};
   --in_use_;
 }
 
 void SlabPool::set_limit(std::size_t limit) {
-  const std::lock_guard guard(lock_);
+  for (const auto& queue : queues_) {
+    queue->lock_.lock();
+  }
   limit_ = limit;
+  for (const auto& queue : queues_) {
+    queue->lock_.unlock();
+  }
 }
 
 std::size_t SlabPool::in_use() const {
-  const std::lock_guard guard(lock_);
-  return in_use_;
+  std::size_t all = 0;
+  for (const auto& queue : queues_) {
+    const std::lock_guard guard(queue->lock_);
+    all += queue->in_use_;
+  }
+  return all;
 }
 
-bool SlabPool::grow() {
-  void* const slab = std::aligned_alloc(kCacheLine, kSlabBytes);
-  if (slab == nullptr) {
-    return false;
+// nullptr when there is no memory.
+std::byte* SlabPool::take_slab() {
+  const std::lock_guard guard(lock_);
+  if (unused_ == unused_end_) {
+    void* const chunk = std::aligned_alloc(kSlabBytes, kChunkBytes);
+    if (chunk == nullptr) {
+      return nullptr;
+    }
+    try {
+      chunks_.push_back(chunk);
+    } catch (const std::bad_alloc&) {
+      std::free(chunk);
+      return nullptr;
+    }
+    unused_ = static_cast<std::byte*>(chunk);
+    unused_end_ = unused_ + kChunkBytes;
   }
-  try {
-    slabs_.push_back(slab);
-  } catch (const std::bad_alloc&) {
-    std::free(slab);
-    return false;
-  }
-  fresh_ = static_cast<std::byte*>(slab);
-  fresh_end_ = fresh_ + kSlabBytes / object_bytes_ * object_bytes_;
-  return true;
+  std::byte* const slab = unused_;
+  unused_ += kSlabBytes;
+  return slab;
 }
 
 }  // namespace flushwalk

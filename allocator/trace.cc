@@ -164,8 +164,13 @@ void TraceReader::read_base() {
 void TraceReader::check_setup(std::uint64_t last_line) const {
   const Geometry geometry(setup_.base, setup_.slots);
   const std::uint64_t blocks = setup_.space_blocks.value_or(1);
+  const std::uint64_t most = kMostSpaceBytes / geometry.block_bytes();
+  if (blocks > most) {
+    throw TraceError(fmt::format("{}:{}: the space is at most {} blocks of {} slots, not {}", file_,
+                                 last_line, most, geometry.slots(), blocks));
+  }
   const std::uint64_t bytes = blocks * geometry.block_bytes();
-  if (blocks > kMostSpaceBytes / geometry.block_bytes() || geometry.first_block() < setup_.base ||
+  if (geometry.first_block() < setup_.base ||
       geometry.first_block() + bytes < geometry.first_block()) {
     throw TraceError(fmt::format(
         "{}:{}: the address space does not fit between its base and the highest address", file_,

@@ -23,7 +23,7 @@ struct TraceSetup {
   PossibleCpus cpus = PossibleCpus::first(1);
   unsigned slots = 1024;
   Address base = 0xffffc90000000000;
-  std::optional<std::uint64_t> space_blocks;    // unset: 32 TiB, the vmalloc space of x86-64
+  std::optional<std::uint64_t> space_blocks;    // unset: 32 TiB as on x86-64, or what fits
   std::optional<std::uint64_t> lazy_max_pages;  // unset: the kernel's for that many CPUs
 };
 

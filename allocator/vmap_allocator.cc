@@ -39,7 +39,8 @@ std::vector<VmapAllocator::Bucket> VmapAllocator::make_buckets(const PossibleCpu
 VmapAllocator::VmapAllocator(Options options)
     : options_(std::move(options)),
       space_(space_of(options_), options_.lazy_max_pages),
-      block_pool_(Block::bytes_for(options_.geometry.slots())),
+      block_pool_(Block::bytes_for(options_.geometry.slots()), options_.cpus.ids()),
+      node_pool_(XArray::kNodeBytes, options_.cpus.ids()),
       buckets_(make_buckets(options_.cpus, options_.revision->bucket_hash)),
       walk_(options_.walk.value_or(options_.revision->walk)),
       keep_marks_(options_.keep_marks || walk_ == Walk::marked),
@@ -47,7 +48,7 @@ VmapAllocator::VmapAllocator(Options options)
   assert(can_walk(*options_.revision, walk_));
   queues_.reserve(options_.cpus.ids());
   for (unsigned cpu = 0; cpu < options_.cpus.ids(); ++cpu) {
-    queues_.push_back(std::make_unique<VmapBlockQueue>(node_pool_, retired_));
+    queues_.push_back(std::make_unique<VmapBlockQueue>(node_pool_.of_queue(cpu), retired_));
   }
 }
 
@@ -153,7 +154,8 @@ Error VmapAllocator::alloc_area(std::uint64_t size, std::uint64_t align, VmapAre
 // of the free list.
 void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* report,
                               FlushDetail* detail) {
-  void* const memory = block_pool_.take();
+  SlabPool::Slabs& descriptors = block_pool_.of_queue(queue);
+  void* const memory = descriptors.take();
   if (memory == nullptr) {
     report->error = Error::no_memory;
     return;
@@ -162,7 +164,7 @@ void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* repor
   VmapArea* area = nullptr;
   report->error = alloc_area(bytes, bytes, &area, report, detail);
   if (report->error != Error::none) {
-    block_pool_.give_back(memory);
+    descriptors.give_back(memory);
     return;
   }
   Block* const block = Block::create(memory, options_.geometry.slots(), area->start, queue);
@@ -177,7 +179,7 @@ void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* repor
   if (report->error != Error::none) {
     // Nobody has seen the addresses: they need no flush.
     space_.release_unused(area);
-    block_pool_.give_back(memory);
+    descriptors.give_back(memory);
     return;
   }
   const std::lock_guard guard(queues_[queue]->lock);
@@ -269,10 +271,10 @@ bool VmapAllocator::free_block(Block* block) {
 }
 
 void VmapAllocator::retire(Block* block) {
-  const auto free = [](rcu::RetireNode* node, void* pool) {
-    static_cast<SlabPool*>(pool)->give_back(Block::of_retire_node(node));
+  const auto free = [](rcu::RetireNode* node, void* descriptors) {
+    static_cast<SlabPool::Slabs*>(descriptors)->give_back(Block::of_retire_node(node));
   };
-  retired_.add(&block->retire_node, free, &block_pool_);
+  retired_.add(&block->retire_node, free, &block_pool_.of_queue(block->queue));
 }
 
 AllocReport VmapAllocator::map_ram(unsigned queue, std::uint64_t pages, FlushDetail* detail) {

@@ -218,7 +218,7 @@ class VmapAllocator {
   Options options_;
   AddressSpace space_;
   SlabPool block_pool_;
-  SlabPool node_pool_{XArray::kNodeBytes};
+  SlabPool node_pool_;
   rcu::RetireList retired_;
   std::vector<std::unique_ptr<VmapBlockQueue>> queues_;  // by CPU number, impossible ones included
   std::vector<Bucket> buckets_;                          // by remainder of the hash

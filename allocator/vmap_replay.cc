@@ -27,7 +27,7 @@ constexpr const char* kFormat = R"(Set-up lines, before the first operation (# b
   possible 0,2,3       a sparse mask of possible CPUs
   bits B               slots in a block, a power of two up to 4096 (1024)
   base HEX             start of the address space (0xffffc90000000000)
-  space N              its size in blocks (32 TiB)
+  space N              its size in blocks (32 TiB, or up to the highest address)
   lazymax PAGES        lazily freed pages above which a drain is scheduled (fls(cpus) * 8192)
 Operations:
   alloc CPU PAGES NAME   free NAME   unmap_aliases [START END FLUSH]   purge CPU
@@ -140,7 +140,8 @@ int replay(std::istream& in, const std::string& name,
       for (const auto& replay : replays) {
         const Replay::Json answer = replay->perform(operation, reader);
         if (!summary) {
-          std::cout << answer.dump() << '\n';
+          // A name may be any bytes, and JSON is UTF-8.
+          std::cout << answer.dump(-1, ' ', false, Replay::Json::error_handler_t::replace) << '\n';
         }
       }
     }

@@ -76,7 +76,7 @@ void XArray::retire(Node* node) {
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"
     auto* const bytes = reinterpret_cast<std::byte*>(retired) - offsetof(Node, retire_node);
 #pragma GCC diagnostic pop
-    static_cast<SlabPool*>(pool)->give_back(bytes);
+    static_cast<SlabPool::Slabs*>(pool)->give_back(bytes);
   };
   retired_.add(&node->retire_node, free, &nodes_);
 }

@@ -74,7 +74,7 @@ class XArray {
   static constexpr std::uint64_t kMaxIndex = ~std::uint64_t{0};
 
   // nodes: gives objects of kNodeBytes. retired: takes unlinked nodes. Both outlive the array.
-  XArray(SlabPool& nodes, rcu::RetireList& retired) : nodes_(nodes), retired_(retired) {}
+  XArray(SlabPool::Slabs& nodes, rcu::RetireList& retired) : nodes_(nodes), retired_(retired) {}
   XArray(const XArray&) = delete;
   XArray& operator=(const XArray&) = delete;
   // Gives all nodes back; no reader may be left.
@@ -201,7 +201,7 @@ class XArray {
 
   std::atomic<void*> head_{nullptr};
   mutable SpinLockOf<LockKind::xarray> lock_;
-  SlabPool& nodes_;
+  SlabPool::Slabs& nodes_;
   rcu::RetireList& retired_;
 };
 

@@ -71,6 +71,15 @@ TEST_F(ReplayCommandLine, AnswersEachOperation) {
   EXPECT_THAT(lines_of(outcome.out), SizeIs(4));
 }
 
+TEST_F(ReplayCommandLine, ANameThatIsNoUtf8IsAnsweredInJson) {
+  const Outcome outcome = run(kReplay, {"--revision=p1"}, "alloc 0 4 a\xff\nfree a\xff\n");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  ASSERT_THAT(lines_of(outcome.out), SizeIs(2));
+  for (const std::string& answer : lines_of(outcome.out)) {
+    EXPECT_TRUE(nlohmann::json::accept(answer)) << answer;
+  }
+}
+
 TEST_F(ReplayCommandLine, BadArgumentsAreOneLine) {
   expect_one_line(run(kReplay, {"--revision=v9"}), "vmap_replay: --revision: ", "v6.4");
   expect_one_line(run(kReplay, {}), "vmap_replay: --revision", "");

@@ -175,7 +175,7 @@ TEST(TraceErrors, ASpaceWhoseSizeWrapsAroundDoesNotFit) {
   for (const char* const text :
        {"space 4398046511104", "space 4398046511105", "bits 4096\nspace 1099511627776",
         "bits 4096\nspace 8796093022208"}) {
-    EXPECT_THAT(refusal(text), HasSubstr("the address space does not fit")) << text;
+    EXPECT_THAT(refusal(text), HasSubstr("the space is at most ")) << text;
   }
 }
 
@@ -240,6 +240,16 @@ TEST_F(ReplayTest, TheNameOfAFailedAllocIsFreedOnce) {
   EXPECT_EQ(answers[2]["err"], "EBUSY");
   EXPECT_EQ(answers[3]["err"], "noname");
   EXPECT_THAT(refused, StartsWith("t:7: `c` is not allocated"));
+}
+
+// The usual space is cut where the addresses end.
+TEST_F(ReplayTest, AHighBaseHasTheSpaceAboveIt) {
+  for (const char* const base : {"ffffe00000000000", "ffffffffff000000"}) {
+    const auto answers = replay(std::string("bits 128\nbase ") + base + "\nalloc 0 1 a\nstate");
+    ASSERT_EQ(answers.size(), 2U) << refused;
+    EXPECT_EQ(answers[0]["ok"], true) << base;
+    EXPECT_EQ(answers[0]["slot"], 0);
+  }
 }
 
 TEST_F(ReplayTest, AnswersInPagesFromTheFirstBlock) {

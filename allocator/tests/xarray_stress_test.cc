@@ -136,7 +136,7 @@ class XArrayStress : public ::testing::Test {
 
   SlabPool nodes{XArray::kNodeBytes};
   rcu::RetireList retired;
-  XArray array{nodes, retired};
+  XArray array{nodes.of_queue(0), retired};
   std::atomic<bool> stop{false};
   std::atomic<int> wrong{0};
   std::atomic<int> missed{0};

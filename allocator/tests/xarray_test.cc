@@ -74,7 +74,7 @@ class XArrayTest : public ::testing::Test {
 
   SlabPool nodes{XArray::kNodeBytes};
   rcu::RetireList retired;
-  XArray array{nodes, retired};
+  XArray array{nodes.of_queue(0), retired};
 
  private:
   std::vector<std::uint64_t> entries_;
@@ -322,7 +322,7 @@ TEST(XArrayLife, TheDestructorGivesBackEveryNode) {
   rcu::RetireList retired;
   alignas(8) int entry = 0;
   {
-    XArray array(nodes, retired);
+    XArray array(nodes.of_queue(0), retired);
     for (const std::uint64_t index : {std::uint64_t{0}, std::uint64_t{4095}, kHigh, kMax}) {
       ASSERT_EQ(array.insert(index, &entry), Error::none);
     }

@@ -121,7 +121,7 @@ class XArrayWalkTest : public ::testing::Test {
 
   SlabPool nodes{XArray::kNodeBytes};
   rcu::RetireList retired;
-  XArray array{nodes, retired};
+  XArray array{nodes.of_queue(0), retired};
   std::map<std::uint64_t, void*> model;
   std::set<std::uint64_t> marks;
 

@@ -114,7 +114,7 @@ std::unique_ptr<Load> Load::build(const LoadShape& shape, ShootdownKind kind, st
 bool Load::populate(const LoadShape& shape, std::string* error) {
   const std::uint64_t full = full_blocks(shape);
   listed_blocks_ = shape.blocks - full;
-  if (shape.descriptors == Descriptors::shuffled && !shuffle_descriptors(shape.blocks)) {
+  if (shape.descriptors == Descriptors::shuffled && !shuffle_descriptors(shape)) {
     *error = fmt::format("no memory for {} blocks", shape.blocks);
     return false;
   }
@@ -127,21 +127,23 @@ bool Load::populate(const LoadShape& shape, std::string* error) {
   return true;
 }
 
-// Takes a descriptor for each block, and gives them back in another order: the pool hands out last
-// what it was given first.
-bool Load::shuffle_descriptors(std::uint64_t blocks) {
+// Takes a descriptor for each block, and gives each queue as many back, from anywhere.
+bool Load::shuffle_descriptors(const LoadShape& shape) {
   SlabPool& pool = allocator_->block_pool();
-  std::vector<void*> descriptors;
-  for (std::uint64_t i = 0; i < blocks; ++i) {
-    descriptors.push_back(pool.take());
+  const auto slabs_of = [&](std::uint64_t block) -> SlabPool::Slabs& {
+    return pool.of_queue(static_cast<unsigned>(block % shape.queues));
+  };
+  std::vector<void*> descriptors(shape.blocks);
+  for (std::uint64_t i = 0; i < shape.blocks; ++i) {
+    descriptors[i] = slabs_of(i).take();
   }
   std::shuffle(descriptors.begin(), descriptors.end(), std::mt19937_64(1));
   bool all = true;
-  for (void* const descriptor : descriptors) {
-    if (descriptor == nullptr) {
+  for (std::uint64_t i = 0; i < shape.blocks; ++i) {
+    if (descriptors[i] == nullptr) {
       all = false;
     } else {
-      pool.give_back(descriptor);
+      slabs_of(i).give_back(descriptors[i]);
     }
   }
   return all;

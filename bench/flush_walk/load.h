@@ -94,7 +94,7 @@ class Load {
  private:
   Load() = default;
   bool populate(const LoadShape& shape, std::string* error);
-  bool shuffle_descriptors(std::uint64_t blocks);
+  bool shuffle_descriptors(const LoadShape& shape);
   bool add_block(const LoadShape& shape, unsigned queue, bool full, bool dirty, std::string* error);
   bool anchor(const LoadShape& shape, std::string* error);
 

@@ -98,7 +98,7 @@ class XArrayContainer : public IndexContainer {
 
   SlabPool nodes_{XArray::kNodeBytes};
   rcu::RetireList retired_;
-  XArray array_{nodes_, retired_};
+  XArray array_{nodes_.of_queue(0), retired_};
 };
 
 }  // namespace
