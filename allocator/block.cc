@@ -7,27 +7,28 @@
 namespace flushwalk {
 
 BlockState::BlockState(unsigned slots, std::uint64_t* used_map)
-    : free_(slots), dirty_min_(slots), slots_(slots), used_map_(used_map) {
+    : used_map_(used_map), slots_(narrow(slots)), dirty_min_(narrow(slots)), free_(narrow(slots)) {
+  assert(slots <= kMostSlots);
   std::fill_n(used_map_, used_map_words(slots), 0);
 }
 
 void BlockState::doom() {
   assert(purgeable());
   // The slots never handed out count as dirty from here on; the used map stays clear.
-  free_.store(0, std::memory_order_relaxed);
-  dirty_.store(slots_, std::memory_order_relaxed);
+  store(free_, 0);
+  store(dirty_, slots_);
   dirty_min_ = 0;
-  dirty_max_.store(slots_, std::memory_order_relaxed);
+  store(dirty_max_, slots_);
 }
 
 void BlockState::reset_dirty_range() {
   dirty_min_ = slots_;
-  dirty_max_.store(0, std::memory_order_relaxed);
+  store(dirty_max_, 0);
 }
 
 void BlockState::restore_dirty_range(SlotRange range) {
-  dirty_min_ = range.start;
-  dirty_max_.store(range.end, std::memory_order_relaxed);
+  dirty_min_ = narrow(range.start);
+  store(dirty_max_, range.end);
 }
 
 const char* BlockState::broken_invariant(bool range_survives_flush) const {
@@ -75,6 +76,8 @@ Block* Block::of_retire_node(rcu::RetireNode* node) {
 Block* Block::of_dirty_node(DirtyListNode* node) {
   return reinterpret_cast<Block*>(reinterpret_cast<std::byte*>(node) - offsetof(Block, dirty_node));
 }
+static_assert(offsetof(Block, dirty_node) + sizeof(DirtyListNode) <= 64,
+              "a walk reads one cache line of a block");
 #pragma GCC diagnostic pop
 
 }  // namespace flushwalk

@@ -40,7 +40,9 @@ class BlockState {
  public:
   static constexpr unsigned used_map_words(unsigned slots) { return (slots + 63) / 64; }
 
-  // used_map: used_map_words(slots) words that outlive the state; they need not be initialised.
+  // slots: up to kMostSlots. used_map: used_map_words(slots) words that outlive the state; they
+  // need not be initialised.
+  static constexpr unsigned kMostSlots = 0xffff;
   BlockState(unsigned slots, std::uint64_t* used_map);
 
   unsigned slots() const { return slots_; }
@@ -61,7 +63,7 @@ class BlockState {
   unsigned serve(unsigned count) {
     assert(count != 0 && count <= free());
     const unsigned slot = handed_out();
-    free_.store(free() - count, std::memory_order_relaxed);
+    store(free_, free() - count);
     for_each_word(slot, count, [](std::uint64_t& word, std::uint64_t mask) { word |= mask; });
     return slot;
   }
@@ -83,9 +85,9 @@ class BlockState {
 
   // Slots [slot, slot + count), cleared before, are dirty now. The last one dooms the block.
   void mark_dirty(unsigned slot, unsigned count) {
-    dirty_min_ = std::min(dirty_min_, slot);
-    dirty_max_.store(std::max(dirty_max(), slot + count), std::memory_order_relaxed);
-    dirty_.store(dirty() + count, std::memory_order_relaxed);
+    dirty_min_ = std::min(dirty_min_, narrow(slot));
+    store(dirty_max_, std::max(dirty_max(), slot + count));
+    store(dirty_, dirty() + count);
     assert(free() + dirty() <= slots_);
   }
 
@@ -150,18 +152,25 @@ class BlockState {
     }
   }
 
-  // Written under the lock, read without it: relaxed, as nothing else is inferred from them.
-  std::atomic<std::uint32_t> free_;
-  std::atomic<std::uint32_t> dirty_{0};
-  std::uint32_t dirty_min_;
-  std::atomic<std::uint32_t> dirty_max_{0};
-  std::uint32_t slots_;
+  // Small, so that a walk finds all that it reads of a block in one cache line. The counters are
+  // written under the lock, and read without it: relaxed, as nothing else is inferred from them.
+  using Counter = std::uint16_t;
+  static Counter narrow(unsigned value) { return static_cast<Counter>(value); }
+  static void store(std::atomic<Counter>& counter, unsigned value) {
+    counter.store(narrow(value), std::memory_order_relaxed);
+  }
+
   std::uint64_t* used_map_;
+  Counter slots_;
+  Counter dirty_min_;
+  std::atomic<Counter> free_;
+  std::atomic<Counter> dirty_{0};
+  std::atomic<Counter> dirty_max_{0};
 };
 
-// The descriptor. What a walk reads (lock, counters, list link, address) shares the first cache
-// line; the used map follows the descriptor in the same pool object, 256 bytes in all for a block
-// of 1,024 slots (kernel: 232).
+// The descriptor. What a walk reads (links, counters, lock, address) shares the first cache line;
+// the used map follows the descriptor in the same pool object, 256 bytes in all for a block of
+// 1,024 slots (kernel: 232).
 class alignas(64) Block : public RcuListNode {
  public:
   static constexpr std::size_t bytes_for(unsigned slots);
@@ -180,21 +189,22 @@ class alignas(64) Block : public RcuListNode {
   }
 
   // The base, RcuListNode, links the free list of `queue`; its writers hold that queue's lock.
-  SpinLockOf<LockKind::block> lock;  // guards state
-  std::uint32_t queue;  // whose free list the block is on while it has never-used slots; constant
-  BlockState state;
-  Address va_start;  // constant
+  [[no_unique_address]] BlockState state;  // the lock lies in its padding
+  SpinLockOf<LockKind::block> lock;        // guards state
+  Address va_start;                        // constant
+  DirtyListNode dirty_node;  // links the dirty list of the queue whose xarray has the block
 
+  // The second line.
+  std::uint32_t queue;  // whose free list the block is on while it has never-used slots; constant
   VmapArea* area = nullptr;      // constant once published
   std::uint64_t serial = 0;      // creation order; constant once published
   Block* next_purged = nullptr;  // belongs to the thread that doomed the block
   rcu::RetireNode retire_node;
-  DirtyListNode dirty_node;  // links the dirty list of the queue whose xarray has the block
 
  private:
   // In braces: with parentheses va_start could be the macro of <cstdarg>.
   Block(unsigned slots, std::uint64_t* used_map, Address start, unsigned owner)
-      : queue(owner), state(slots, used_map), va_start{start} {}
+      : state(slots, used_map), va_start{start}, queue(owner) {}
 };
 
 static_assert(alignof(Block) == 64 && sizeof(Block) == 128);

@@ -22,7 +22,14 @@
 // - dirty_list: the blocks that such a free has put on the queue's list, in its order. Complete by
 //   the same argument: a block is taken off before it is visited. What is added during the walk is
 //   left for the next.
-// The last two need a revision whose flush resets what it collects under the purge mutex (from p3
+// - list_and_full: the old walk, and what it missed: the free list, then the entries with the
+// second
+//   mark, which is on the dirty blocks that have no never-used slot. It is set inside the block's
+//   lock, by a free as above, and by the alloc that hands out the last slot of a dirty block,
+//   before the block leaves the free list. Complete: what is dirty is on the list or marked all the
+//   time, and goes one way only. A block that leaves the list before the walk has come to it was
+//   marked before, and the marks are looked at afterwards.
+// The last three need a revision whose flush resets what it collects under the purge mutex (from p3
 // on); and an allocator that keeps marks or lists (VmapAllocator::Options).
 #ifndef FLUSHWALK_ALLOCATOR_FLUSH_WALK_H_
 #define FLUSHWALK_ALLOCATOR_FLUSH_WALK_H_
@@ -69,10 +76,10 @@ std::uint64_t walk_cursor(const VmapBlockQueue& queue, Visit&& visit) {
   return visited;
 }
 
-template <class Visit>
+template <Mark kMark, class Visit>
 std::uint64_t walk_marked(VmapBlockQueue& queue, Visit&& visit) {
   std::uint64_t visited = 0;
-  queue.blocks.for_each_marked_and_clear([&](std::uint64_t, void* block) {
+  queue.blocks.for_each_marked_and_clear<kMark>([&](std::uint64_t, void* block) {
     ++visited;
     visit(*static_cast<Block*>(block));
   });
@@ -82,24 +89,20 @@ std::uint64_t walk_marked(VmapBlockQueue& queue, Visit&& visit) {
 template <class Visit>
 std::uint64_t walk_dirty_list(VmapBlockQueue& queue, Visit&& visit) {
   std::uint64_t visited = 0;
-  const DirtyListNode* const last = queue.dirty.last();
   DirtyList::Handful taken;
-  bool met_last = last == nullptr;
-  while (!met_last) {
-    const std::size_t count = queue.dirty.take(last, &taken);
-    for (std::size_t i = 0; i < count; ++i) {
-      visit(*Block::of_dirty_node(taken[i]));
+  while (queue.dirty.take(&taken)) {
+    for (std::size_t i = 0; i < taken.count; ++i) {
+      visit(*Block::of_dirty_node(taken.nodes[i]));
     }
-    visited += count;
-    // `last` may have been freed meanwhile and never be met: then the end of the list ends the
-    // walk.
-    met_last = count == 0 || taken[count - 1] == last;
+    visited += taken.count;
   }
   return visited;
 }
 
-template <class Visit>
-std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit) {
+// visit_marked: for a block whose mark has been cleared: it must look under the block's lock.
+template <class Visit, class VisitMarked>
+std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit,
+                         VisitMarked&& visit_marked) {
   switch (walk) {
     case Walk::free_list:
       return walk_free_list(queue, visit);
@@ -110,9 +113,13 @@ std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit) {
     case Walk::cursor:
       return walk_cursor<EmptySlots::skip>(queue, visit);
     case Walk::marked:
-      return walk_marked(queue, visit);
+      return walk_marked<kDirtyMark>(queue, visit_marked);
     case Walk::dirty_list:
       return walk_dirty_list(queue, visit);
+    case Walk::list_and_full: {
+      const std::uint64_t listed = walk_free_list(queue, visit);
+      return listed + walk_marked<kDirtyFullMark>(queue, visit_marked);
+    }
   }
   return 0;
 }

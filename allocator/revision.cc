@@ -52,7 +52,9 @@ constexpr std::array<Behaviors, 8> kRevisions = make_revisions();
 std::span<const Behaviors> revisions() { return kRevisions; }
 
 bool can_walk(const Behaviors& revision, Walk walk) {
-  return revision.reset_collected_range || (walk != Walk::marked && walk != Walk::dirty_list);
+  const bool forgets =
+      walk == Walk::marked || walk == Walk::dirty_list || walk == Walk::list_and_full;
+  return revision.reset_collected_range || !forgets;
 }
 
 const Behaviors* find_revision(std::string_view name) {
@@ -80,6 +82,8 @@ std::string_view name_of(Walk walk) {
       return "marked";
     case Walk::dirty_list:
       return "dirty_list";
+    case Walk::list_and_full:
+      return "list_and_full";
   }
   return "unknown";
 }

@@ -15,20 +15,22 @@ namespace flushwalk {
 // How a flush finds dirty blocks (flush_walk.h). The kernel's are the first two; the others are as
 // complete as `xarray`, and no revision's own.
 enum class Walk {
-  free_list,    // each queue's free list: misses blocks without a never-used slot
-  xarray,       // each queue's xarray by xa_for_each: every live block, from the root for each
-  cursor_scan,  // by xas_for_each: keeps its node, and looks at each slot
-  cursor,       // the same, and passes empty slots by the node's presence word
-  marked,       // the blocks with a dirty mark in the xarray
-  dirty_list,   // each queue's list of dirty blocks
+  free_list,      // each queue's free list: misses blocks without a never-used slot
+  xarray,         // each queue's xarray by xa_for_each: every live block, from the root for each
+  cursor_scan,    // by xas_for_each: keeps its node, and looks at each slot
+  cursor,         // the same, and passes empty slots by the node's presence word
+  marked,         // the blocks with a dirty mark in the xarray
+  dirty_list,     // each queue's list of dirty blocks
+  list_and_full,  // the free list, and of the full blocks those with a mark: dirty and full
 };
-inline constexpr Walk kWalks[] = {Walk::free_list, Walk::xarray, Walk::cursor_scan,
-                                  Walk::cursor,    Walk::marked, Walk::dirty_list};
+inline constexpr Walk kWalks[] = {Walk::free_list,    Walk::xarray, Walk::cursor_scan,
+                                  Walk::cursor,       Walk::marked, Walk::dirty_list,
+                                  Walk::list_and_full};
 
 // How the walk looks at a block.
 enum class Check {
   locked,    // takes its lock, and looks: the kernel's
-  lockless,  // looks, and takes the lock of a dirty block only; `marked` takes it always
+  lockless,  // looks, and takes the lock of a dirty block only; that of a marked one always
 };
 inline constexpr Check kChecks[] = {Check::locked, Check::lockless};
 
@@ -83,8 +85,9 @@ struct Behaviors {
 // changes no behaviour: its row equals p4's.
 std::span<const Behaviors> revisions();
 
-// Whether a flush of that revision can find its blocks so: `marked` and `dirty_list` forget what
-// they have found, and need a flush that resets what it collects, under the purge mutex.
+// Whether a flush of that revision can find its blocks so: `marked`, `dirty_list` and
+// `list_and_full` forget what they have found, and need a flush that resets what it collects, under
+// the purge mutex.
 bool can_walk(const Behaviors& revision, Walk walk);
 
 // The revision of that name, or nullptr.

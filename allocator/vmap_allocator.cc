@@ -44,6 +44,7 @@ VmapAllocator::VmapAllocator(Options options)
       buckets_(make_buckets(options_.cpus, options_.revision->bucket_hash)),
       walk_(options_.walk.value_or(options_.revision->walk)),
       keep_marks_(options_.keep_marks || walk_ == Walk::marked),
+      keep_full_marks_(options_.keep_full_marks || walk_ == Walk::list_and_full),
       keep_dirty_lists_(options_.keep_dirty_lists || walk_ == Walk::dirty_list) {
   assert(can_walk(*options_.revision, walk_));
   queues_.reserve(options_.cpus.ids());
@@ -133,6 +134,10 @@ void VmapAllocator::take_slots(Block& block, unsigned slots, AllocReport* report
   report->serial = block.serial;
   report->left_list = report->free == 0;
   if (report->left_list) {
+    if (keep_full_marks_ && block.state.has_dirty_range()) {
+      const IndexPlace place = place_of(block.va_start);
+      place.blocks.set_mark(place.key, kDirtyFullMark);
+    }
     const std::lock_guard guard(queue_of(block).lock);
     RcuList::erase(&block);
   }
@@ -197,12 +202,16 @@ Block* VmapAllocator::block_at(Address address) const {
 
 // With the block's lock held, when its dirty range was empty and is not any more. See flush_walk.h.
 void VmapAllocator::block_got_dirty(Block* block) {
-  if (!keep_marks_ && !keep_dirty_lists_) {
+  const bool full = keep_full_marks_ && block->state.free() == 0;
+  if (!keep_marks_ && !full && !keep_dirty_lists_) {
     return;
   }
   const IndexPlace place = place_of(block->va_start);
   if (keep_marks_) {
-    place.blocks.set_mark(place.key);
+    place.blocks.set_mark(place.key, kDirtyMark);
+  }
+  if (full) {
+    place.blocks.set_mark(place.key, kDirtyFullMark);
   }
   if (keep_dirty_lists_) {
     place.dirty.add(&block->dirty_node);

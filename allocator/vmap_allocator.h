@@ -58,9 +58,10 @@ class VmapAllocator {
     std::optional<Walk> walk{};
     Check check = Check::locked;
     IndexLayout layout = IndexLayout::kernel;
-    // What free() keeps up for the walks of these names. The allocator's own walk has what it
-    // needs; collect() by another one needs it named here.
+    // What free() keeps up for `marked`, `list_and_full` and `dirty_list`. The allocator's own walk
+    // has what it needs; collect() by another one needs it named here.
     bool keep_marks = false;
+    bool keep_full_marks = false;
     bool keep_dirty_lists = false;
     // Both may be null (no system calls; no shadow accounting) and outlive the allocator.
     Shootdown* shootdown = nullptr;
@@ -224,6 +225,7 @@ class VmapAllocator {
   std::vector<Bucket> buckets_;                          // by remainder of the hash
   Walk walk_;
   bool keep_marks_;
+  bool keep_full_marks_;
   bool keep_dirty_lists_;
   std::atomic<std::uint64_t> blocks_created_{0};
 

@@ -65,22 +65,26 @@ FlushReport VmapAllocator::unmap_aliases(FlushPlan& plan, const CallerRange& cal
 
 // Calls look(block, cpu), with the block's lock held, for the blocks that the walk finds. A
 // lockless check looks at the range first: it is not empty where there is something to collect, nor
-// where there is something to purge, for what made a block purgeable was a free. The walk that has
-// cleared a mark takes the lock always: a free stores the range and then looks at the mark, the
-// walk clears the mark and then looks at the range, and without the lock each could miss the other.
+// where there is something to purge, for what made a block purgeable was a free. A walk that has
+// cleared a block's mark takes the lock always: a free stores the range and then looks at the mark,
+// the walk clears the mark and then looks at the range, and without the lock each could miss the
+// other.
 template <class Look>
 void VmapAllocator::walk_all(Walk walk, Check check, Look&& look, FlushReport* report,
                              FlushDetail* detail) {
-  const bool look_first = check == Check::lockless && walk != Walk::marked;
+  const bool look_first = check == Check::lockless;
   for (const unsigned cpu : options_.cpus.list()) {
-    const std::uint64_t visited = walk_queue(walk, *queues_[cpu], [&](Block& block) {
-      if (look_first && !block.state.unlocked_has_dirty_range()) {
-        return;
-      }
+    const auto visit_locked = [&](Block& block) {
       ++report->block_locks;
       const std::lock_guard guard(block.lock);
       look(block, cpu);
-    });
+    };
+    const auto visit = [&](Block& block) {
+      if (!look_first || block.state.unlocked_has_dirty_range()) {
+        visit_locked(block);
+      }
+    };
+    const std::uint64_t visited = walk_queue(walk, *queues_[cpu], visit, visit_locked);
     report->visited += visited;
     if (detail != nullptr) {
       detail->visited_by_queue.push_back(visited);

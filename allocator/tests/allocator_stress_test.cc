@@ -317,6 +317,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Variant{"v6.12", Walk::marked, Check::locked, IndexLayout::dense},
                       Variant{"p3", Walk::dirty_list},
                       Variant{"v6.12", Walk::dirty_list, Check::lockless},
+                      Variant{"p3", Walk::list_and_full},
+                      Variant{"v6.12", Walk::list_and_full, Check::lockless, IndexLayout::dense},
                       Variant{"p2", Walk::xarray, Check::lockless, IndexLayout::dense}),
     [](const auto& instance) { return instance.param.name(); });
 

@@ -92,6 +92,14 @@ bool visits_dirty_blocks_only(Walk walk) {
   return walk == Walk::marked || walk == Walk::dirty_list;
 }
 
+// Of so many blocks, half of which are full and half of which are dirty.
+unsigned expected_visits(Walk walk, unsigned blocks, unsigned dirty) {
+  if (walk == Walk::list_and_full) {
+    return blocks / 2 + dirty / 2;
+  }
+  return visits_dirty_blocks_only(walk) ? dirty : blocks;
+}
+
 TEST(CompleteWalks, FindEveryDirtyBlockOnce) {
   for (const Variant& variant : complete_variants()) {
     SCOPED_TRACE(name(variant));
@@ -102,17 +110,39 @@ TEST(CompleteWalks, FindEveryDirtyBlockOnce) {
     const FlushReport report = subject.flush();
     // Half of them are full, the others have nothing in use: too few slots to be kept.
     EXPECT_EQ(report.dirty_blocks + report.purged, Populated::kDirty);
-    EXPECT_EQ(report.visited,
-              visits_dirty_blocks_only(variant.walk) ? Populated::kDirty : Populated::kBlocks);
+    EXPECT_EQ(report.visited, expected_visits(variant.walk, Populated::kBlocks, Populated::kDirty));
     EXPECT_EQ(report.block_locks,
               variant.check == Check::lockless ? Populated::kDirty : report.visited);
     EXPECT_EQ(subject.ledger.stale_pages(), 0U);
     const FlushReport again = subject.flush();
     EXPECT_EQ(again.dirty_blocks, 0U);
     EXPECT_EQ(again.flushes, 0U);
-    EXPECT_EQ(again.visited,
-              visits_dirty_blocks_only(variant.walk) ? 0U : Populated::kBlocks - report.purged);
+    // What was purged was on the list.
+    EXPECT_EQ(again.visited, visits_dirty_blocks_only(variant.walk)
+                                 ? 0U
+                                 : expected_visits(variant.walk, Populated::kBlocks, 0) -
+                                       static_cast<unsigned>(report.purged));
     EXPECT_EQ(subject.allocator->broken_invariant(), "");
+  }
+}
+
+// Dirty first and full afterwards: by the alloc that hands out its last slot.
+TEST(CompleteWalks, ADirtyBlockThatGetsFullIsFound) {
+  for (const Variant& variant : complete_variants()) {
+    SCOPED_TRACE(name(variant));
+    Populated subject(variant);
+    const Address first = subject.allocator->alloc_new_block(0, 32).address;
+    const Address second = subject.allocator->alloc_in_block(first, 32).address;
+    ASSERT_EQ(subject.allocator->free(first, 32).error, Error::none);
+    ASSERT_TRUE(subject.allocator->alloc_in_block(first, 64).left_list);
+    EXPECT_EQ(subject.allocator->broken_invariant(), "");
+    EXPECT_EQ(subject.flush().dirty_blocks, 1U);
+    EXPECT_EQ(subject.ledger.stale_pages(), 0U);
+    // Found once, and again when it got dirty anew.
+    EXPECT_EQ(subject.flush().dirty_blocks, 0U);
+    ASSERT_EQ(subject.allocator->free(second, 32).error, Error::none);
+    EXPECT_EQ(subject.flush().dirty_blocks, 1U);
+    EXPECT_EQ(subject.ledger.stale_pages(), 0U);
   }
 }
 
@@ -204,16 +234,36 @@ TEST(DirtyListWalk, LeavesWhatIsAddedMeanwhileForTheNextOne) {
   list.add(&nodes[0]);
   list.add(&nodes[1]);
   list.add(&nodes[1]);
-  const DirtyListNode* const last = list.last();
-  list.add(&nodes[2]);
   DirtyList::Handful taken;
-  ASSERT_EQ(list.take(last, &taken), 2U);
-  EXPECT_EQ(taken[0], &nodes[0]);
-  EXPECT_EQ(taken[1], &nodes[1]);
+  ASSERT_TRUE(list.take(&taken));
+  ASSERT_EQ(taken.count, 2U);
+  EXPECT_EQ(taken.nodes[0], &nodes[0]);
+  EXPECT_EQ(taken.nodes[1], &nodes[1]);
+  list.add(&nodes[2]);
+  EXPECT_FALSE(list.take(&taken)) << "it had the last";
   list.remove(&nodes[1]);
+  DirtyList::Handful next;
+  ASSERT_TRUE(list.take(&next));
+  EXPECT_EQ(next.nodes[0], &nodes[2]);
+  EXPECT_EQ(next.count, 1U);
   list.remove(&nodes[2]);
-  EXPECT_EQ(list.last(), nullptr);
-  EXPECT_EQ(list.take(nullptr, &taken), 0U);
+  DirtyList::Handful none;
+  EXPECT_FALSE(list.take(&none));
+}
+
+// What a walk had yet to come to may be freed: the end of the list ends it.
+TEST(DirtyListWalk, EndsWhereItsLastIsGone) {
+  DirtyList list;
+  std::vector<DirtyListNode> nodes(DirtyList::kHandful + 2);
+  for (DirtyListNode& node : nodes) {
+    list.add(&node);
+  }
+  DirtyList::Handful taken;
+  ASSERT_TRUE(list.take(&taken));
+  list.remove(&nodes.back());
+  ASSERT_TRUE(list.take(&taken));
+  EXPECT_EQ(taken.count, 1U);
+  EXPECT_FALSE(list.take(&taken));
 }
 
 TEST(DirtyListWalk, TakesAHandfulAtATime) {
@@ -224,11 +274,10 @@ TEST(DirtyListWalk, TakesAHandfulAtATime) {
   }
   DirtyList::Handful taken;
   std::vector<std::size_t> counts;
-  for (std::size_t count = 1; count != 0;) {
-    count = list.take(&nodes.back(), &taken);
-    counts.push_back(count);
+  while (list.take(&taken)) {
+    counts.push_back(taken.count);
   }
-  EXPECT_THAT(counts, ElementsAre(DirtyList::kHandful, DirtyList::kHandful, 1U, 0U));
+  EXPECT_THAT(counts, ElementsAre(DirtyList::kHandful, DirtyList::kHandful, 1U));
 }
 
 TEST(CanWalk, WhatForgetsNeedsAFlushThatResets) {

@@ -84,6 +84,7 @@ std::unique_ptr<Load> Load::build(const LoadShape& shape, ShootdownKind kind, st
     options.cpus = PossibleCpus::first(shape.queues);
     options.layout = shape.layout;
     options.keep_marks = true;
+    options.keep_full_marks = true;
     options.keep_dirty_lists = true;
     if (kind != ShootdownKind::none) {
       const std::uint64_t block_bytes = options.geometry.block_bytes();

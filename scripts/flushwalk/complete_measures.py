@@ -32,6 +32,7 @@ FLUSH, DIRTY_BLOCK = "flush", "dirty_block"
 MEASURES = (FLUSH, DIRTY_BLOCK)
 TOO_SHORT, NOTHING_FOUND = "too short", "nothing found"
 SHORTEST_NS = 100.0
+NOWHERE_ABOVE = 1.25  # a way is bounded if no load's ratio is higher
 _SHOWN = ("p50_ns", "visited_blocks", "dirty_blocks")
 
 
@@ -148,3 +149,14 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     for measure in MEASURES:
         most &= table[f"{measure}_points"] == table[f"{measure}_points"].max()
     return table[most]
+
+
+def bounded(table: pd.DataFrame, ways: pd.DataFrame) -> pd.DataFrame:
+    """Those of a summary that are nowhere more than NOWHERE_ABOVE times as dear as the list; `ways`
+    as the summary's numbers go."""
+    ratios = kept(ways)["ratio"]
+    inside = pd.Series(True, index=table.index)
+    for measure in MEASURES:
+        worst = table[f"{measure}_worst"]
+        inside &= worst.map(lambda row: row < 0 or ratios[row] <= NOWHERE_ABOVE)
+    return table[inside]

@@ -27,7 +27,7 @@ USUAL: Mapping[str, Any] = {
 KERNEL_WALKS = ("free_list", "xarray")
 # The size that the answer speaks about; the nearest one is taken where a run lacks it.
 USUAL_SIZE: Mapping[str, float] = {"blocks": 4096, "full_percent": 50}
-WALK_ORDER = (*KERNEL_WALKS, "cursor_scan", "cursor", "marked", "dirty_list")
+WALK_ORDER = (*KERNEL_WALKS, "cursor_scan", "cursor", "marked", "dirty_list", "list_and_full")
 
 
 def pick(rows: pd.DataFrame, axis: str, preferred: Any = None) -> Any:

@@ -91,55 +91,57 @@ def quick_set(cpus: int) -> list[Sweep]:
     ]
 
 
-def _full_walks_alone() -> list[Sweep]:
-    """Every walk, by blocks, then by queues; `even` here, `listed` and the like below."""
-    more_full = (0, 25, 50, 75, 90, 99)
-    dirty = (1, 10, 50)
-    return [
-        _all_ways("by blocks", blocks=(64, 256, 1024, 4096), full=more_full, dirty=dirty,
-                  samples=40, repetitions=100),
-        _all_ways("16,384 blocks", blocks=(16384,), full=more_full, dirty=dirty, samples=20,
-                  repetitions=40),
-        _all_ways("65,536 blocks", blocks=(65536,), full=more_full, dirty=dirty, samples=5,
-                  repetitions=40),
-        _all_ways("262,144 blocks", blocks=(262144,), samples=5, repetitions=20),
-        _all_ways("1,048,576 blocks", blocks=(1048576,), samples=4, repetitions=10),
-        _all_ways("by queues", queues=(2, 4, 8, 16, 64, 256, 1024), samples=20, repetitions=40),
-        _all_ways("65,536 blocks, by queues", blocks=(65536,), queues=(8, 64, 1024), samples=3,
-                  repetitions=10),
-        *_full_other_loads(),
-    ]
+# The grid over which complete walks are held against the list. `listed` differs from `even` where
+# some blocks are full and some are dirty.
+GRID_BLOCKS = (64, 256, 1024, 4096, 16384, 65536, 1048576)
+GRID_QUEUES = (8, 64, 1024)
+_GRID_LOADS = (
+    {"spread": SPREADS[:1], "full": (0, 50, 90, 99), "dirty": (0, 1, 10, 100)},
+    {"spread": SPREADS[1:], "full": (50, 90, 99), "dirty": (1, 10, 100)},
+)
+# The kernel's old walk, and the complete ones that are worth asking for at every load.
+_CANDIDATES = ("free_list", "cursor", "marked", "dirty_list", "list_and_full")
 
 
-def _full_other_loads() -> list[Sweep]:
-    """No block dirty, and all; full blocks clean; descriptors anywhere; leaves that are full."""
-    full = (0, 50, 90, 99)
-    listed = {"spread": ("listed",), "dirty": (1, 10, 100), "full": full}
-    shuffled = {"spread": SPREADS, "descriptors": DESCRIPTORS[1:], "dirty": (1, 10)}
-    queues = {"queues": (8, 64, 1024), "repetitions": 10}
-    some = {"samples": 10, "repetitions": 20}
-    few = {"samples": 3, "repetitions": 10}
+def _effort(blocks: int) -> dict[str, int]:
+    """Samples and repetitions: fewer where one takes longer."""
+    if blocks <= 1024:
+        return {"samples": 20, "repetitions": 20}
+    if blocks <= 4096:
+        return {"samples": 10, "repetitions": 20}
+    if blocks <= 16384:
+        return {"samples": 5, "repetitions": 12}
+    return {"samples": 2, "repetitions": 10} if blocks <= 65536 else {
+        "samples": 1, "repetitions": 5}
+
+
+def _grid(title: str, blocks: Sequence[int], **axes: Any) -> list[Sweep]:
+    return [FlushWalk(f"{title}, {count:,} blocks, {loads['spread'][0]}", blocks=(count,),
+                      **{**loads, **_effort(count), **axes})
+            for count in blocks for loads in _GRID_LOADS]
+
+
+def _full_grid() -> list[Sweep]:
+    """Every way at one queue and, of two sizes, at all; the candidates at the rest of the grid."""
+    every = {"walks": ALL_WALKS, "checks": CHECKS}
+    candidates = {"walks": _CANDIDATES, "checks": CHECKS, "index": INDEXES[1:]}
+    shuffled = {"walks": _CANDIDATES, "checks": CHECKS, "descriptors": DESCRIPTORS[1:]}
     return [
-        _all_ways("none dirty, and all", blocks=(64, 1024, 4096), dirty=(0, 100), full=full,
-                  **some),
-        _all_ways("full blocks clean", blocks=(64, 1024, 4096, 16384), **listed, **some),
-        _all_ways("full blocks clean, 65,536 blocks", blocks=(65536,), **listed, **few),
-        _all_ways("full blocks clean, 1,048,576 blocks", blocks=(1048576,), spread=("listed",),
-                  **few),
-        _all_ways("shuffled descriptors", blocks=(64, 1024, 4096, 16384), full=full, **shuffled,
-                  **some),
-        _all_ways("shuffled descriptors, 65,536 blocks", blocks=(65536,), full=full, **shuffled,
-                  **few),
-        _all_ways("shuffled descriptors, 1,048,576 blocks", blocks=(1048576,), samples=2,
-                  repetitions=10, descriptors=DESCRIPTORS[1:]),
-        _all_ways("full blocks clean, by queues", spread=("listed",), index=INDEXES,
-                  dirty=(1, 10, 100), samples=5, **queues),
-        _all_ways("dense keys, by queues", index=INDEXES[1:], dirty=(1, 10, 100), samples=10,
-                  **queues),
-        _all_ways("full blocks clean, 65,536 blocks, by queues", blocks=(65536,),
-                  spread=("listed",), index=INDEXES, samples=2, **queues),
-        _all_ways("dense keys, 65,536 blocks, by queues", blocks=(65536,), index=INDEXES[1:],
-                  samples=3, **queues),
+        *_grid("every walk", GRID_BLOCKS, **every),
+        *_grid("every walk, by queues", (64, 4096), queues=GRID_QUEUES, index=INDEXES, **every),
+        *_grid("dense keys", (1024, 16384, 65536), queues=GRID_QUEUES, **candidates),
+        *_grid("dense keys", (1048576,), queues=GRID_QUEUES[-1:], **candidates),
+        *_grid("shuffled descriptors", GRID_BLOCKS, **shuffled),
+        *_grid("shuffled descriptors, dense keys", (64, 1024, 4096, 16384, 65536),
+               queues=GRID_QUEUES, **{**shuffled, **candidates}),
+        *_grid("shuffled descriptors, dense keys", (1048576,), queues=GRID_QUEUES[-1:],
+               **{**shuffled, **candidates}),
+        # What the kernel's keys cost where there are many blocks and queues.
+        FlushWalk("kernel keys, 65,536 blocks", blocks=(65536,), queues=GRID_QUEUES, samples=2,
+                  repetitions=10, **every),
+        FlushWalk("kernel keys, 1,048,576 blocks", blocks=(1048576,), queues=GRID_QUEUES[-1:],
+                  samples=1, repetitions=5, walks=ALL_WALKS),
+        FlushWalk("by queues", queues=(2, 4, 16, 256), samples=20, repetitions=40),
     ]
 
 
@@ -148,7 +150,7 @@ def full_set(cpus: int) -> list[Sweep]:
     responders = responder_counts(cpus - 1)
     ranges = ("mprotect_range",)
     return [
-        *_full_walks_alone(),
+        *_full_grid(),
         FlushWalk(
             "walk and range flush",
             shootdown=ranges,

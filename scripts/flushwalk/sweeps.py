@@ -11,7 +11,7 @@ import itertools
 from dataclasses import dataclass, replace
 
 WALKS = ("free_list", "xarray")
-ALL_WALKS = (*WALKS, "cursor_scan", "cursor", "marked", "dirty_list")
+ALL_WALKS = (*WALKS, "cursor_scan", "cursor", "marked", "dirty_list", "list_and_full")
 CHECKS = ("locked", "lockless")
 SPREADS = ("even", "listed")
 DESCRIPTORS = ("in_order", "shuffled")

@@ -57,7 +57,7 @@ def test_a_case_has_its_rate_its_times_and_its_waits(tmp_path: Path) -> None:
     table = alloc_measures.cases(load([folder])).set_index(["threads", "queues"])
     shared = table.loc[(2, 1)]
     assert shared["throughput"] == pytest.approx(2 * 1e9 / 800)
-    assert shared["pair_ns"] == pytest.approx(800) and shared["alloc_ns"] == pytest.approx(803)
+    assert shared["pair_ns"] == pytest.approx(800) and shared["alloc_ns"] == pytest.approx(803 * 1.1)
     assert shared["block_share"] == pytest.approx(0.4, abs=1e-4)
     assert shared["block_waits"] == 5000
     assert all(shared[f"{kind}_share"] == 0 for kind in KINDS if kind != "block")
@@ -210,7 +210,8 @@ def test_gains_in_words(arguments: tuple[float, float, float, int], words: str) 
     r"\| same cpu +\| +2 \| +1 \| +880 ns \| +352 ns \(40\.0 %\) \|",
     r"\| v6\.12 +\| +16 \| +70\.1 ns \| +70\.1 ns \| +0\.977 \| +0\.0 % \|",
     r"\| v6\.4 +\| +16 \| +73\.6 ns \| +not measured \|",
-    r"with 2 queues 70\.1 ns with 0 blocks and 70\.1 ns with 65,536 blocks; with 64 queues",
+    r"with 2 queues and 0 blocks 70\.1 ns, of single calls an alloc 80\.4 ns and a free 77\.1 ns; "
+    r"with 65,536 blocks 70\.1 ns, 80\.4 ns and 77\.1 ns; with 64 queues and",
     r"of 65,536 in 2 queues: 338 bytes, of which 18\.0 are its share of xarray nodes\. With 64 "
     r"queues it is 576 bytes of nodes",
     r"\| +65,536 \| +2 \| +338 \| +18\.0 \| +250 \|"])

@@ -191,6 +191,31 @@ def test_the_section_names_the_best_way_and_where_the_list_wins(tmp_path: Path) 
     assert "nan" not in text
 
 
+def test_the_best_that_is_nowhere_much_dearer_is_named_beside_the_best(tmp_path: Path) -> None:
+    def bounded(row: Row) -> None:
+        if row["walk"] == "cursor":
+            row.update(walk="list_and_full", case=row["case"].replace("cursor", "list_and_full"))
+            visited = row["blocks"] - row["blocks"] * row["full_percent"] // 100
+            visited += row["dirty_blocks"] - visited * row["dirty_percent"] // 100
+            row.update(visited_blocks=visited, p50=str(float(visited * 12)))
+
+    loads: dict[str, Any] = {"dirty": (10, 100), "checks": ("locked",)}
+    text = markdown_of(folder_of(tmp_path, *plans(**loads, change=bounded), name="with"))
+    assert "The best complete way by the geometric mean of both is marked, locked" in text
+    assert ("The best of those that are nowhere more than 1.25 times as dear as the list is list "
+            "and full, locked, kernel keys: a flush 1.20x of the list's") in text
+    text = markdown_of(folder_of(tmp_path, *plans(**loads), name="without"))
+    assert "No complete way is nowhere more than 1.25 times as dear as the list." in text
+    text = markdown_of(folder_of(tmp_path, *plans(dirty=(10,), checks=("locked",)), name="low"))
+    assert "It is nowhere more than 1.25 times as dear as the list." in text
+
+
+def test_more_queues_than_blocks_are_told_as_the_cause(tmp_path: Path) -> None:
+    text = markdown_of(folder_of(tmp_path, *plans(
+        blocks=(64,), queues=(1024,), dirty=(100,), checks=("locked",), spread=("listed",))))
+    assert "there are more queues than blocks to visit" in text
+
+
 def test_a_best_way_that_is_dearer_is_said_to_be(tmp_path: Path) -> None:
     def only_scans(row: Row) -> None:
         if row["walk"] in ("marked", "dirty_list"):

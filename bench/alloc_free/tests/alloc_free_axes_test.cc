@@ -142,7 +142,8 @@ TEST(AllocFreeAxes, BadValuesNameTheirFlag) {
       {&AllocFreeTexts::other_full, "101", "--other-full: 101 is not in 0..100"},
       {&AllocFreeTexts::flush_every, "-1", "--flush-every: -1 is not in 0..1048576"},
       {&AllocFreeTexts::walk, "list",
-       "--walk: list is not one of free_list, xarray, cursor_scan, cursor, marked, dirty_list"},
+       "--walk: list is not one of free_list, xarray, cursor_scan, cursor, marked, dirty_list, "
+       "list_and_full"},
   };
   for (const Bad& bad : all) {
     AllocFreeTexts texts;

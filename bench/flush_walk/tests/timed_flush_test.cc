@@ -144,6 +144,9 @@ class TimedFlush : public ::testing::TestWithParam<std::tuple<Walk, ShootdownKin
     if (walk() == Walk::free_list) {
       return 32;
     }
+    if (walk() == Walk::list_and_full) {
+      return 32 + 8;
+    }
     return walk() == Walk::marked || walk() == Walk::dirty_list ? 16 : 64;
   }
 

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#define ALL_WALKS "free_list, xarray, cursor_scan, cursor, marked, dirty_list"
+#define ALL_WALKS "free_list, xarray, cursor_scan, cursor, marked, dirty_list, list_and_full"
 
 namespace flushwalk {
 namespace {

@@ -151,7 +151,8 @@ def reading(frame: pd.DataFrame) -> str:
 FIGURE = Figure(
     name="complete-walks",
     title="Complete walks over the free list",
-    needs="--walk=free_list,xarray,cursor_scan,cursor,marked,dirty_list --check=locked,lockless "
+    needs="--walk=free_list,xarray,cursor_scan,cursor,marked,dirty_list,list_and_full "
+          "--check=locked,lockless "
           "--spread=even,listed --blocks=64,4096,65536 --full=0,50,90 --samples=5",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence,
     reading=reading)

@@ -40,6 +40,7 @@ _WALKS: dict[str, tuple[str, str, str]] = {
     "cursor": ("#009e73", "^", "--"),
     "marked": ("#cc79a7", "D", "--"),
     "dirty_list": ("#e69f00", "P", "--"),
+    "list_and_full": ("#6a3d9a", "*", "--"),
 }
 _FURTHER_WALK = ("#8c6d31", "X", ":")
 # Lines that are no walks, and what waiting is made of: Tol's muted colours.

@@ -14,7 +14,8 @@ from flushwalk.statistics import BASELINE_WALK, median_interval
 
 _LOAD = ["blocks", "full_percent", "queues", "revision"]
 _NEEDS = ("--queues=2 --pages=1 --other-blocks=4096 --other-full=50 --flush-every=0,16,256 "
-          "--walk=free_list,xarray,cursor,marked,dirty_list --samples=4")
+          "--walk=free_list,xarray,cursor,marked,dirty_list,list_and_full "
+          "--samples=4")
 
 
 def pairs(results: Results) -> pd.DataFrame:
@@ -67,7 +68,7 @@ def _sentence(load: pd.DataFrame) -> str:
         said.append(text)
     return (f"{at}, one alloc and free with its share of the flushes: {'; '.join(said)}. Walks that "
             "visit dirty blocks alone have a free keep something up: it marks or lists a block that "
-            "gets dirty, once until the next flush.")
+            "gets dirty, once until the next flush; list and full only where the block is full.")
 
 
 def _cost(by_walk: pd.DataFrame, walk: str) -> str:
