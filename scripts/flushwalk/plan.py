@@ -101,17 +101,16 @@ _GRID_LOADS = (
 )
 # The kernel's old walk, and the complete ones that are worth asking for at every load.
 _CANDIDATES = ("free_list", "cursor", "marked", "dirty_list", "list_and_full")
+_LAST_CANDIDATES = ("free_list", "marked", "list_and_full")  # where a flush takes milliseconds
 
 
 def _effort(blocks: int) -> dict[str, int]:
     """Samples and repetitions: fewer where one takes longer."""
-    if blocks <= 1024:
-        return {"samples": 20, "repetitions": 20}
     if blocks <= 4096:
-        return {"samples": 10, "repetitions": 20}
+        return {"samples": 10, "repetitions": 10}
     if blocks <= 16384:
-        return {"samples": 5, "repetitions": 12}
-    return {"samples": 2, "repetitions": 10} if blocks <= 65536 else {
+        return {"samples": 4, "repetitions": 8}
+    return {"samples": 2, "repetitions": 8} if blocks <= 65536 else {
         "samples": 1, "repetitions": 5}
 
 
@@ -126,16 +125,19 @@ def _full_grid() -> list[Sweep]:
     every = {"walks": ALL_WALKS, "checks": CHECKS}
     candidates = {"walks": _CANDIDATES, "checks": CHECKS, "index": INDEXES[1:]}
     shuffled = {"walks": _CANDIDATES, "checks": CHECKS, "descriptors": DESCRIPTORS[1:]}
+    million = {"checks": CHECKS, "walks": _LAST_CANDIDATES}
     return [
-        *_grid("every walk", GRID_BLOCKS, **every),
+        *_grid("every walk", GRID_BLOCKS[:-1], **every),
         *_grid("every walk, by queues", (64, 4096), queues=GRID_QUEUES, index=INDEXES, **every),
         *_grid("dense keys", (1024, 16384, 65536), queues=GRID_QUEUES, **candidates),
-        *_grid("dense keys", (1048576,), queues=GRID_QUEUES[-1:], **candidates),
-        *_grid("shuffled descriptors", GRID_BLOCKS, **shuffled),
+        *_grid("shuffled descriptors", GRID_BLOCKS[:-1], **shuffled),
         *_grid("shuffled descriptors, dense keys", (64, 1024, 4096, 16384, 65536),
                queues=GRID_QUEUES, **{**shuffled, **candidates}),
-        *_grid("shuffled descriptors, dense keys", (1048576,), queues=GRID_QUEUES[-1:],
-               **{**shuffled, **candidates}),
+        *_grid("few walks", GRID_BLOCKS[-1:], descriptors=DESCRIPTORS, **million),
+        *_grid("few walks, dense keys", GRID_BLOCKS[-1:], queues=GRID_QUEUES[-1:],
+               index=INDEXES[1:], descriptors=DESCRIPTORS, **million),
+        FlushWalk("every walk, 1,048,576 blocks", blocks=GRID_BLOCKS[-1:], full=(25,), samples=1,
+                  repetitions=5, **every),
         # What the kernel's keys cost where there are many blocks and queues.
         FlushWalk("kernel keys, 65,536 blocks", blocks=(65536,), queues=GRID_QUEUES, samples=2,
                   repetitions=10, **every),
