@@ -68,6 +68,15 @@ const Behaviors* find_revision(std::string_view name) {
 
 std::string_view revision_names() { return "v6.4, p1, p2, p3, p4, p5, p6, v6.12"; }
 
+std::string walk_names() {
+  std::string names;
+  for (const Walk walk : kWalks) {
+    names += names.empty() ? "" : ", ";
+    names += name_of(walk);
+  }
+  return names;
+}
+
 std::string_view name_of(Walk walk) {
   switch (walk) {
     case Walk::free_list:

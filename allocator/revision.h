@@ -8,6 +8,7 @@
 #define FLUSHWALK_ALLOCATOR_REVISION_H_
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace flushwalk {
@@ -95,6 +96,9 @@ const Behaviors* find_revision(std::string_view name);
 
 // "v6.4, p1, ...": what an error message offers.
 std::string_view revision_names();
+
+// "free_list, xarray, ...".
+std::string walk_names();
 
 std::string_view name_of(Walk walk);
 std::string_view name_of(Check check);

@@ -179,8 +179,7 @@ int main(int argc, char** argv) {
   std::string index = "kernel";
   app.add_option(
       "--walk", walk,
-      "how a flush finds dirty blocks, instead of the revision's way: free_list, xarray, "
-      "cursor_scan, cursor, marked, dirty_list, list_and_full");
+      "how a flush finds dirty blocks, instead of the revision's way: " + flushwalk::walk_names());
   app.add_option("--check", check, "how it looks at a block: locked, lockless")
       ->capture_default_str();
   app.add_option("--index", index, "the xarrays' keys: kernel, dense")->capture_default_str();

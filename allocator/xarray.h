@@ -302,26 +302,55 @@ const XArrayNode* XArray::child_from(const Node& node, unsigned* offset) {
   return nullptr;
 }
 
-// The bits are read once: what is there (or marked) during the whole walk is among them. Entries
-// are not prefetched: four or eight ahead gained nothing with dense entries 256 bytes apart,
-// whether visit only reads them or locks them, and cost 5 ns an entry where visit does not look at
-// them.
+// The slots of a leaf whose bits are set, one after the other, with the entries some slots ahead on
+// their way to the cache, for writing.
+class XArrayLookahead {
+ public:
+  XArrayLookahead(const XArrayNode& leaf, std::uint64_t bits) : leaf_(leaf), ahead_(bits) {
+    for (unsigned i = 0; i < kAhead; ++i) {
+      fetch_next();
+    }
+  }
+  void fetch_next() {
+    if (ahead_ != 0) {
+      const auto slot = static_cast<unsigned>(std::countr_zero(ahead_));
+      __builtin_prefetch(leaf_.slots[slot].load(std::memory_order_relaxed), 1);
+      ahead_ &= ahead_ - 1;
+    }
+  }
+
+ private:
+  static constexpr unsigned kAhead = 4;
+
+  const XArrayNode& leaf_;
+  std::uint64_t ahead_;
+};
+
+// The bits are read once: what is there (or marked) during the whole walk is among them. Marked
+// entries are fetched ahead: a walk that finds them wants to lock them, and they may lie anywhere
+// (65,536 shuffled blocks: 17 ns a block instead of 28). Present ones are not: four or eight ahead
+// gained nothing with entries side by side, and cost 5 ns an entry where visit does not look at it.
 template <XArray::Steps kSteps, class Visit>
 void XArray::visit_leaf(const Node& leaf, std::uint64_t base, std::uint64_t bits, Visit& visit) {
+  const auto visit_slot = [&](unsigned slot) {
+    void* const entry = leaf.slots[slot].load(std::memory_order_acquire);
+    if (entry != nullptr) {
+      visit(base | slot, entry);
+    }
+  };
   if constexpr (kSteps == Steps::slots) {
     for (unsigned slot = 0; slot < kSlots; ++slot) {
-      void* const entry = leaf.slots[slot].load(std::memory_order_acquire);
-      if (entry != nullptr) {
-        visit(base | slot, entry);
-      }
+      visit_slot(slot);
+    }
+  } else if (kSteps == Steps::present || std::has_single_bit(bits)) {
+    for (; bits != 0; bits &= bits - 1) {
+      visit_slot(static_cast<unsigned>(std::countr_zero(bits)));
     }
   } else {
+    XArrayLookahead lookahead(leaf, bits);
     for (; bits != 0; bits &= bits - 1) {
-      const auto slot = static_cast<unsigned>(std::countr_zero(bits));
-      void* const entry = leaf.slots[slot].load(std::memory_order_acquire);
-      if (entry != nullptr) {
-        visit(base | slot, entry);
-      }
+      lookahead.fetch_next();
+      visit_slot(static_cast<unsigned>(std::countr_zero(bits)));
     }
   }
 }

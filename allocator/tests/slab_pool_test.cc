@@ -92,6 +92,34 @@ TEST(SlabPool, TheLimitIsOfObjectsInUse) {
   EXPECT_NE(pool.take(), nullptr);
 }
 
+// Whatever the others take in between.
+TEST(SlabPool, WhatAQueueTakesLiesSideBySide) {
+  constexpr unsigned kQueues = 3;
+  SlabPool pool(256, kQueues);
+  std::byte* last[kQueues] = {};
+  for (int i = 0; i < 100; ++i) {
+    for (unsigned queue = 0; queue < kQueues; ++queue) {
+      auto* const object = static_cast<std::byte*>(pool.of_queue(queue).take());
+      if (i != 0) {
+        EXPECT_EQ(object, last[queue] + 256);
+      }
+      last[queue] = object;
+    }
+  }
+  EXPECT_EQ(pool.in_use(), 300U);
+  pool.of_queue(1).give_back(last[1]);
+  EXPECT_NE(pool.of_queue(2).take(), last[1]) << "it is queue 1's to hand out again";
+  EXPECT_EQ(pool.of_queue(1).take(), last[1]);
+}
+
+TEST(SlabPool, TheLimitIsOfEachQueue) {
+  SlabPool pool(64, 2);
+  pool.set_limit(1);
+  EXPECT_NE(pool.of_queue(0).take(), nullptr);
+  EXPECT_EQ(pool.of_queue(0).take(), nullptr);
+  EXPECT_NE(pool.of_queue(1).take(), nullptr);
+}
+
 TEST(SlabPool, SaysWhenThereIsNoMemory) {
   SlabPool pool(64);
   const OutOfMemory none;

@@ -120,9 +120,10 @@ TEST_F(XArrayTest, NullAndMisalignedEntriesAreInvalid) {
   EXPECT_EQ(array.insert(5, bytes + 1), Error::invalid);
   EXPECT_EQ(array.insert(5, bytes + 2), Error::invalid);
   EXPECT_EQ(array.insert(5, bytes + 3), Error::invalid);
+  EXPECT_EQ(array.insert(5, bytes + 4), Error::invalid);
   EXPECT_EQ(array.insert(0, bytes + 1), Error::invalid);
   EXPECT_TRUE(array.empty());
-  EXPECT_EQ(array.insert(5, bytes + 4), Error::none);
+  EXPECT_EQ(array.insert(5, bytes + 8), Error::none);
 }
 
 // Every pair of indices at which a level begins or ends, in both orders.

@@ -169,8 +169,7 @@ std::string alloc_free_axes_help() {
       "  --other-full    0..100: percent of them fully used\n"
       "  --flush-every   0..{}: pairs after which a thread flushes itself; 0: never\n"
       "  --walk          how a flush finds dirty blocks, and what a free keeps up for it:\n"
-      "                  free_list, xarray, cursor_scan, cursor, marked, dirty_list, "
-      "list_and_full\n"
+      "                  {}\n"
       "Metrics:\n"
       "  pair_time                 ns, each thread: an alloc and a free, from batches of pairs\n"
       "  alloc_time, free_time     ns, each thread: single calls, the clock's overhead included\n"
@@ -182,7 +181,7 @@ std::string alloc_free_axes_help() {
       "  memory_per_block          bytes: descriptor, area and share of xarray nodes of a block\n"
       "  node_memory_per_block     bytes: the share of xarray nodes alone\n",
       kMostAllocFreeThreads, kMostStripes, kMaxAllocPages, revision_names(), kMostOtherBlocks,
-      kMostFlushEvery);
+      kMostFlushEvery, walk_names());
 }
 
 }  // namespace flushwalk

@@ -11,9 +11,7 @@ void add_axis_flags(CommandLine* line, AxisTexts* axes) {
   const auto add = [&](const char* flag, std::string* text, const char* help) {
     line->add_text(flag, text, help);
   };
-  add("--walk", &axes->walk,
-      "free_list, xarray, cursor_scan, cursor, marked, dirty_list, "
-      "list_and_full");
+  add("--walk", &axes->walk, walk_names().c_str());
   add("--check", &axes->check, "how a walk looks at a block: locked, lockless");
   add("--blocks", &axes->blocks, "live blocks, 1..1048576");
   add("--full", &axes->full, "percent of blocks fully used, 0..100");

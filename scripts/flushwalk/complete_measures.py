@@ -25,6 +25,7 @@ from flushwalk import measures
 from flushwalk.results import AXES, Results
 from flushwalk.statistics import (
     BASELINE_WALK, BASELINE_WAY, RATIO_COLUMNS, RIVALS, geometric_mean, way_ratios)
+from flushwalk.walks import KERNEL_WALKS
 
 LOAD = ("report", *(axis for axis in AXES if axis not in RIVALS))
 WAY = ("walk", "check", "keys")
@@ -43,7 +44,7 @@ def flushes(results: Results) -> pd.DataFrame:
     if rows.empty:
         return rows
     is_list = (rows["walk"] == BASELINE_WAY.walk) & (rows["check"] == BASELINE_WAY.check)
-    is_news = ~rows["walk"].isin(measures.KERNEL_WALKS)
+    is_news = ~rows["walk"].isin(KERNEL_WALKS)
     keys = [rows[name] for name in LOAD]
     met = is_list.groupby(keys).transform("any") & is_news.groupby(keys).transform("any")
     return rows[met]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from flushwalk.results import AXES, OUTCOMES, Results
 from flushwalk.statistics import median_interval
+from flushwalk.walks import KERNEL_WALKS, WALKS
 
 _CASE = ["report", "walk", *AXES]
 
@@ -24,10 +25,8 @@ USUAL: Mapping[str, Any] = {
     "placement": "compact", "responders": 0, "spread": "even", "descriptors": "in_order",
     "index": "kernel",
 }
-KERNEL_WALKS = ("free_list", "xarray")
 # The size that the answer speaks about; the nearest one is taken where a run lacks it.
 USUAL_SIZE: Mapping[str, float] = {"blocks": 4096, "full_percent": 50}
-WALK_ORDER = (*KERNEL_WALKS, "cursor_scan", "cursor", "marked", "dirty_list", "list_and_full")
 
 
 def pick(rows: pd.DataFrame, axis: str, preferred: Any = None) -> Any:
@@ -68,7 +67,7 @@ def at_usual_size(rows: pd.DataFrame) -> pd.DataFrame:
 
 def walk_rank(walk: str) -> tuple[int, str]:
     """A key that sorts walks the same way everywhere."""
-    return (WALK_ORDER.index(walk) if walk in WALK_ORDER else len(WALK_ORDER), walk)
+    return (list(WALKS).index(walk) if walk in WALKS else len(WALKS), walk)
 
 
 def costs(rows: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ Plain sweeps of the other benches. Their axes stand in the order of the benches'
 from __future__ import annotations
 
 from flushwalk.sweeps import Peers, Plain, Sweep
+from flushwalk.walks import WALKS
 
 SMALL_WORKLOADS = (
     "full_blocks",
@@ -18,7 +19,8 @@ SMALL_WORKLOADS = (
 MIXED_WORKLOADS = ("churn", "nearly_full", "many_cpus")
 REVISIONS = ("v6.4", "p1", "p2", "p3", "p4", "p5", "p6", "v6.12")
 STRIPES = (1, 2, 4, 16, 64, 256, 1024)
-WALKS_OF_A_FREE = ("free_list", "xarray", "cursor", "marked", "dirty_list", "list_and_full")
+# What a free does for the others it does for cursor_scan.
+WALKS_OF_A_FREE = tuple(name for name in WALKS if name != "cursor_scan")
 CONTAINERS = ("xarray", "std_map", "absl_btree_map", "judyl", "lfht")
 OPERATIONS = ("insert", "load", "erase", "iterate", "iterate_cursor")
 FURTHER_OPERATIONS = ("iterate_cursor_scan", "iterate_marked", "set_mark")

@@ -13,7 +13,6 @@ from typing import Any
 
 from flushwalk import other_sweeps
 from flushwalk.sweeps import (
-    ALL_WALKS,
     CHECKS,
     DESCRIPTORS,
     INDEXES,
@@ -22,6 +21,7 @@ from flushwalk.sweeps import (
     FlushWalk,
     Sweep,
 )
+from flushwalk.walks import WALKS
 
 FULL = (0, 50, 90)  # percent of blocks fully used
 
@@ -34,7 +34,7 @@ def responder_counts(most: int) -> tuple[int, ...]:
 
 def _all_ways(title: str, **axes: Any) -> FlushWalk:
     """A sweep in which every walk meets the free list, with every check."""
-    return FlushWalk(f"every walk, {title}", walks=ALL_WALKS, checks=CHECKS, **axes)
+    return FlushWalk(f"every walk, {title}", walks=tuple(WALKS), checks=CHECKS, **axes)
 
 
 def _quick_complete_walks() -> list[Sweep]:
@@ -122,7 +122,7 @@ def _grid(title: str, blocks: Sequence[int], **axes: Any) -> list[Sweep]:
 
 def _full_grid() -> list[Sweep]:
     """Every way at one queue and, of two sizes, at all; the candidates at the rest of the grid."""
-    every = {"walks": ALL_WALKS, "checks": CHECKS}
+    every = {"walks": tuple(WALKS), "checks": CHECKS}
     candidates = {"walks": _CANDIDATES, "checks": CHECKS, "index": INDEXES[1:]}
     shuffled = {"walks": _CANDIDATES, "checks": CHECKS, "descriptors": DESCRIPTORS[1:]}
     million = {"checks": CHECKS, "walks": _LAST_CANDIDATES}
@@ -142,7 +142,7 @@ def _full_grid() -> list[Sweep]:
         FlushWalk("kernel keys, 65,536 blocks", blocks=(65536,), queues=GRID_QUEUES, samples=2,
                   repetitions=10, **every),
         FlushWalk("kernel keys, 1,048,576 blocks", blocks=(1048576,), queues=GRID_QUEUES[-1:],
-                  samples=1, repetitions=5, walks=ALL_WALKS),
+                  samples=1, repetitions=5, walks=tuple(WALKS)),
         FlushWalk("by queues", queues=(2, 4, 16, 256), samples=20, repetitions=40),
     ]
 

@@ -23,6 +23,7 @@ from flushwalk.figures import FIGURES
 from flushwalk.files import write_whole
 from flushwalk.results import UNKNOWN, Results, load
 from flushwalk.sections import SECTIONS, Context
+from flushwalk.walks import FURTHER_WALK, WALKS, css_name
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -50,7 +51,8 @@ def html(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     page: str = environment.get_template("report.html.j2").render(
-        title=title, subtitle=subtitle, sections=sections)
+        title=title, subtitle=subtitle, sections=sections, walks=WALKS, css_name=css_name,
+        further_walk=FURTHER_WALK)
     return page
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 
-WALKS = ("free_list", "xarray")
-ALL_WALKS = (*WALKS, "cursor_scan", "cursor", "marked", "dirty_list", "list_and_full")
+from flushwalk.walks import KERNEL_WALKS, walk_of
+
 CHECKS = ("locked", "lockless")
 SPREADS = ("even", "listed")
 DESCRIPTORS = ("in_order", "shuffled")
 INDEXES = ("kernel", "dense")
-FINDERS = ("marked", "dirty_list")  # these visit dirty blocks only
 REVOKING = ("mprotect", "munmap")  # these take exactly the freed runs; all others get the hull
 
 # What a sample costs, with the work between two of them (making blocks dirty again). Measured on
@@ -96,7 +95,7 @@ class FlushWalk(Sweep):
     dirty: tuple[int, ...] = (10,)
     queues: tuple[int, ...] = (1,)
     responders: tuple[int, ...] = (0,)
-    walks: tuple[str, ...] = WALKS
+    walks: tuple[str, ...] = KERNEL_WALKS
     checks: tuple[str, ...] = CHECKS[:1]
     spread: tuple[str, ...] = SPREADS[:1]
     descriptors: tuple[str, ...] = DESCRIPTORS[:1]
@@ -173,8 +172,9 @@ class _Load:
 
     def seconds_of_walk(self, walk: str) -> float:
         """Of a sample: the walk twice, and its dirty blocks made dirty again."""
-        visited = self.dirty_blocks if walk in FINDERS else float(self.blocks)
-        empty = 0 if self.index == "dense" or walk in FINDERS else min(self.queues, 64) - 1
+        finder = walk_of(walk).finder
+        visited = self.dirty_blocks if finder else float(self.blocks)
+        empty = 0 if self.index == "dense" or finder else min(self.queues, 64) - 1
         return (
             SECONDS_PER_BLOCK * visited
             + SECONDS_PER_BLOCK_BEYOND * max(0.0, visited - BLOCKS_IN_CACHE)

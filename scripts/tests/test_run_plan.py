@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flushwalk import plan, run, sweeps
+from flushwalk.walks import WALKS
 
 SETS = [plan.quick_set(1), plan.quick_set(2), plan.full_set(1), plan.full_set(2), plan.full_set(24)]
 
@@ -153,10 +154,10 @@ def test_every_complete_walk_meets_the_free_list_in_the_quick_set() -> None:
     assert 8 <= sum(sweep.seconds() for sweep in every) <= 25
     for sweep in every:
         names = [case.name for case in sweep.cases()]
-        for walk, check in itertools.product(sweeps.ALL_WALKS, sweeps.CHECKS):
+        for walk, check in itertools.product(WALKS, sweeps.CHECKS):
             mine = {name.replace(f"walk:{walk}/check:{check}/", "") for name in names
                     if f"walk:{walk}/check:{check}/" in name}
-            assert len(mine) * len(sweeps.ALL_WALKS) * len(sweeps.CHECKS) == len(names)
+            assert len(mine) * len(WALKS) * len(sweeps.CHECKS) == len(names)
 
 def test_no_bench_is_needed_to_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "BINARIES", tmp_path)

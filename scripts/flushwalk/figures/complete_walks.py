@@ -12,6 +12,7 @@ from flushwalk.figures import style
 from flushwalk.figures.base import Figure, Table, walks_in
 from flushwalk.results import Results
 from flushwalk.statistics import BASELINE_WALK, geometric_mean
+from flushwalk.walks import WALKS
 
 THINGS = {FLUSH: "a flush", DIRTY_BLOCK: "a dirty block found"}
 _OWN = {FLUSH: "listed", DIRTY_BLOCK: "even"}
@@ -151,8 +152,7 @@ def reading(frame: pd.DataFrame) -> str:
 FIGURE = Figure(
     name="complete-walks",
     title="Complete walks over the free list",
-    needs="--walk=free_list,xarray,cursor_scan,cursor,marked,dirty_list,list_and_full "
-          "--check=locked,lockless "
+    needs=f"--walk={','.join(WALKS)} --check=locked,lockless "
           "--spread=even,listed --blocks=64,4096,65536 --full=0,50,90 --samples=5",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence,
     reading=reading)

@@ -26,23 +26,13 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from flushwalk import wording
 from flushwalk.files import write_whole
+from flushwalk.walks import FURTHER_WALK, WALKS, css_name, walk_of
 
 INK = "#1a1a1a"
 SOFT_INK = "#555555"
 GRID = "#dddddd"
 PAPER = "#ffffff"
 SHOOTDOWN = "#8a8a8a"
-# Okabe and Ito's colours, told apart by readers of all kinds of colour vision.
-_WALKS: dict[str, tuple[str, str, str]] = {
-    "free_list": ("#d55e00", "o", "-"),
-    "xarray": ("#0072b2", "s", "-"),
-    "cursor_scan": ("#56b4e9", "v", "--"),
-    "cursor": ("#009e73", "^", "--"),
-    "marked": ("#cc79a7", "D", "--"),
-    "dirty_list": ("#e69f00", "P", "--"),
-    "list_and_full": ("#6a3d9a", "*", "--"),
-}
-_FURTHER_WALK = ("#8c6d31", "X", ":")
 # Lines that are no walks, and what waiting is made of: Tol's muted colours.
 _LINES = (("#332288", "o"), ("#117733", "s"), ("#882255", "^"), ("#44aa99", "D"))
 _WAITS = {"block": "#cc6677", "queue": "#ddcc77", "xarray": "#88ccee", "memory": "#aa4499",
@@ -51,8 +41,8 @@ _WAITS = {"block": "#cc6677", "queue": "#ddcc77", "xarray": "#88ccee", "memory":
 # What each drawn colour is called on the page; report.html.j2 gives these their two values.
 CSS_VARIABLES = {
     INK: "--ink", SOFT_INK: "--soft-ink", GRID: "--grid", PAPER: "--paper",
-    SHOOTDOWN: "--shootdown", _FURTHER_WALK[0]: "--further-walk",
-    **{colour: f"--{walk.replace('_', '-')}" for walk, (colour, _, _) in _WALKS.items()},
+    SHOOTDOWN: "--shootdown", FURTHER_WALK.colour: "--further-walk",
+    **{walk.colour: css_name(name) for name, walk in WALKS.items()},
     **{colour: f"--line-{letter}" for (colour, _), letter in zip(_LINES, "abcd")},
     **{colour: f"--wait-{kind.replace('_', '-')}" for kind, colour in _WAITS.items()},
 }
@@ -96,14 +86,14 @@ _BOLD_CHARACTER = 0.105
 
 
 def walk_colour(walk: str) -> str:
-    return _WALKS.get(walk, _FURTHER_WALK)[0]
+    return walk_of(walk).colour
 
 
 def walk_line(walk: str) -> dict[str, Any]:
     """Keyword arguments of Axes.plot for the line of a walk."""
-    colour, marker, line = _WALKS.get(walk, _FURTHER_WALK)
-    return {"color": colour, "marker": marker, "linestyle": line, "markersize": 4.5,
-            "linewidth": 1.6}
+    look = walk_of(walk)
+    return {"color": look.colour, "marker": look.marker, "linestyle": look.line,
+            "markersize": 4.5, "linewidth": 1.6}
 
 
 def walk_key(walk: str) -> Line2D:

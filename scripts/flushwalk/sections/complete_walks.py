@@ -14,13 +14,12 @@ from flushwalk.figures.base import Table
 from flushwalk.figures.complete_walks import THINGS
 from flushwalk.sections.base import Context, of_figures
 from flushwalk.statistics import BASELINE_WALK
+from flushwalk.walks import walk_of
 
 _FIGURE = of_figures("complete", "Complete walks against the list", ("complete-walks",))
 _FEW = 12
 # At which loads a visited block's cost is shown, where a run has them.
 _SIZES = ((1, 4096), (1, 65536), (64, 65536))
-_UPKEEP = {"marked": "finding and clearing the mark", "dirty_list": "taking a block off the list",
-           "list_and_full": "looking for marks, and finding and clearing them"}
 _WHY_ASIDE = {TOO_SHORT: "the free list's flush takes under 100 ns there",
               NOTHING_FOUND: "the free list finds nothing there"}
 
@@ -182,7 +181,7 @@ def _cause(case: pd.Series) -> str:
     if case["queues"] > max(case["visited_blocks"], case["list_visited_blocks"]):
         return ("there are more queues than blocks to visit, and a look at each queue costs it "
                 "more")
-    upkeep = _UPKEEP.get(str(case["walk"]), "the way through the xarray")
+    upkeep = walk_of(str(case["walk"])).upkeep
     visits = "both visit as many blocks" if ours > theirs * 0.995 else "it visits fewer blocks"
     dirty = ", and every one is dirty" if case["dirty_percent"] == 100 else ""
     return f"{visits}{dirty}, but a visit costs it more: {upkeep} shows"

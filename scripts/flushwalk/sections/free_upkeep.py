@@ -11,11 +11,11 @@ from flushwalk.figures.base import Table
 from flushwalk.results import Results
 from flushwalk.sections.base import Context
 from flushwalk.statistics import BASELINE_WALK, median_interval
+from flushwalk.walks import WALKS
 
 _LOAD = ["blocks", "full_percent", "queues", "revision"]
 _NEEDS = ("--queues=2 --pages=1 --other-blocks=4096 --other-full=50 --flush-every=0,16,256 "
-          "--walk=free_list,xarray,cursor,marked,dirty_list,list_and_full "
-          "--samples=4")
+          f"--walk={','.join(WALKS)} --samples=4")
 
 
 def pairs(results: Results) -> pd.DataFrame:
