@@ -245,37 +245,6 @@ TEST_F(XArrayTorture, NoMarkIsLost) {
   expect_sound();
 }
 
-// A mark is set from the root down: whoever sees a leaf's has a path of marks to it. The tree is as
-// high as it gets.
-TEST_F(XArrayTorture, WhoSeesAMarkSeesThePathToIt) {
-  constexpr std::uint64_t kFar = std::uint64_t{1} << 62;
-  constexpr int kRounds = 2000;
-  insert(0);
-  insert(kFar);
-  std::thread setter([this] {
-    while (!stop) {
-      const CallScope scope;
-      if (!array.get_mark(kFar)) {
-        array.set_mark(kFar);
-      }
-      std::this_thread::yield();
-    }
-  });
-  for (int seen = 0; seen < kRounds;) {
-    const CallScope scope;
-    if (array.get_mark(kFar)) {
-      missed += array.marked() ? 0 : 1;
-      array.clear_mark(kFar);
-      ++seen;
-    } else {
-      std::this_thread::yield();
-    }
-  }
-  stop = true;
-  setter.join();
-  expect_sound();
-}
-
 // The torture itself is put to the test: with a bug in it, a reader must meet an entry that would
 // have been freed.
 enum class Bug { none, freed_at_once, no_read_section };
