@@ -34,7 +34,7 @@ a short answer.
 """
 _EXAMPLES = """\
 examples:
-  scripts/run                           the quick set: about three minutes
+  scripts/run                           the quick set: about two minutes
   scripts/run --dry-run --full          what the full set would measure, and how long that takes
   scripts/run --filter='blocks:4096/' --out=/tmp/small
   taskset -c 2-5 scripts/run            on these CPUs, chosen by nearness

@@ -59,7 +59,7 @@ def _quick_complete_walks() -> list[Sweep]:
 
 
 def quick_set(cpus: int) -> list[Sweep]:
-    """About three minutes on two CPUs. `cpus` is how many may be used, the initiator's among them."""
+    """About two minutes on two CPUs. `cpus` is how many may be used, the initiator's among them."""
     responders = (0, 1) if cpus > 1 else (0,)
     return [
         FlushWalk("walk alone, by blocks", blocks=(64, 256, 1024, 4096), full=FULL, samples=150),
