@@ -196,7 +196,6 @@ TEST_F(Measuring, ThePagesOfEachFlushWereTouchedAfterTheOneBefore) {
     ASSERT_THAT(results, SizeIs(2));
     // 4 pages of 8 and of 16 blocks; a sample's are touched before the next one's.
     EXPECT_GE(minor_faults() - before, (2 * kSamples - 1) * 8 * 4 + (kSamples - 1) * 8 * 4);
-    EXPECT_EQ(results[0].page_faults + results[1].page_faults, 0U) << "in the timed part";
   });
 }
 
