@@ -1,8 +1,9 @@
 // Shootdown: the system calls that make every CPU drop translations. Third stage of walk -> gather
 // -> shootdown.
 //
-// Backends act on real memory: the addresses are an arena's. Three families, no two of which may be
-// mixed in an arena:
+// Backends act on real memory: the addresses are an arena's. Three families, one to an arena: a
+// range flush would give back what mprotect has revoked, and fail at the holes of munmap (guards it
+// leaves):
 // - range: flushes a hull and revokes nothing, so slots in use under it go on working.
 //   mprotect_range toggles a permission nobody uses (exec on data), cold_range tells the kernel
 //   that the pages are cold: the analogues of flush_tlb_kernel_range.
@@ -85,8 +86,8 @@ class Shootdown {
   virtual ~Shootdown() = default;
 
   // Flushes every range, none of which is empty; 0, or the errno of the first call that failed (the
-  // ranges after it are not flushed). Allocates nothing, unless the ranges keep changing and
-  // overlap partly (mprotect_range), and once book-keeping is as large as it gets (revoke).
+  // ranges after it are not flushed). Allocates nothing once its book-keeping has been as large as
+  // it gets (mprotect_range, mprotect, munmap; it may grow while ranges keep changing).
   virtual int flush(std::span<const Range> ranges) = 0;
   // Makes the pages of `range` accessible at their addresses, where an earlier flush revoked them.
   // 0 or errno.
