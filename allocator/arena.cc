@@ -30,15 +30,17 @@ constexpr Address kHighestBase = Address{1} << 46;
 constexpr Address kBaseStep = Address{1} << 43;
 #endif
 
-void* try_map(int fd, Address at, std::uint64_t bytes) {
+// fd: -1 for anonymous memory.
+void* try_map(int fd, Address at, std::uint64_t bytes, std::uint64_t offset) {
+  const int memory = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
   return mmap(reinterpret_cast<void*>(at), bytes, PROT_READ | PROT_WRITE,
-              MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
+              memory | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, static_cast<off_t>(offset));
 }
 
-// Maps the file at the first base from *hint on that is free; 0 with errno on failure.
+// Maps the memory at the first base from *hint on that is free; 0 with errno on failure.
 Address map_low(int fd, std::uint64_t bytes, Address hint) {
   for (Address base = hint; base <= kHighestBase; base += kBaseStep) {
-    void* const mapped = try_map(fd, base, bytes);
+    void* const mapped = try_map(fd, base, bytes, 0);
     if (mapped == reinterpret_cast<void*>(base)) {
       return base;
     }
@@ -62,7 +64,8 @@ bool file_size_allowed(std::uint64_t bytes) {
 
 }  // namespace
 
-std::unique_ptr<Arena> Arena::create(std::uint64_t bytes, std::uint64_t align, std::string* error) {
+std::unique_ptr<Arena> Arena::create(std::uint64_t bytes, std::uint64_t align, std::string* error,
+                                     Memory memory) {
   const auto fail = [&](const char* what, int fd) -> std::unique_ptr<Arena> {
     *error = fmt::format("arena of {} MiB: {}: {}", bytes >> 20, what, std::strerror(errno));
     if (fd >= 0) {
@@ -70,24 +73,32 @@ std::unique_ptr<Arena> Arena::create(std::uint64_t bytes, std::uint64_t align, s
     }
     return nullptr;
   };
-  if (!file_size_allowed(bytes)) {
-    errno = EFBIG;
-    return fail("RLIMIT_FSIZE (ulimit -f)", -1);
-  }
   if (align > kBaseStep) {
     errno = EINVAL;
     return fail("alignment", -1);
   }
-  const int fd = memfd_create("flushwalk", MFD_CLOEXEC);
-  if (fd < 0) {
-    return fail("memfd_create", -1);
-  }
-  if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
-    return fail("ftruncate", fd);
+  int fd = -1;
+  if (memory == Memory::shared) {
+    if (!file_size_allowed(bytes)) {
+      errno = EFBIG;
+      return fail("RLIMIT_FSIZE (ulimit -f)", -1);
+    }
+    fd = memfd_create("flushwalk", MFD_CLOEXEC);
+    if (fd < 0) {
+      return fail("memfd_create", -1);
+    }
+    if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
+      return fail("ftruncate", fd);
+    }
   }
   const Address base = map_low(fd, bytes, kLowestBase);
   if (base == 0) {
     return fail("mmap", fd);
+  }
+  if (memory == Memory::anonymous) {
+    // A touched page is to be one page, as it is in a memfd. EINVAL: the kernel has no huge ones.
+    madvise(reinterpret_cast<void*>(base), bytes, MADV_NOHUGEPAGE);
+    return std::unique_ptr<Arena>(new Arena(-1, base, 0, bytes));
   }
   const Address owner_base = map_low(fd, bytes, base + kBaseStep);
   if (owner_base == 0) {
@@ -101,15 +112,15 @@ std::unique_ptr<Arena> Arena::create(std::uint64_t bytes, std::uint64_t align, s
 
 Arena::~Arena() {
   munmap(reinterpret_cast<void*>(base_), bytes_);
-  munmap(reinterpret_cast<void*>(owner_base_), bytes_);
-  close(fd_);
+  if (memory() == Memory::shared) {
+    munmap(reinterpret_cast<void*>(owner_base_), bytes_);
+    close(fd_);
+  }
 }
 
 int Arena::map_again(const Range& range) const {
   void* const wanted = reinterpret_cast<void*>(range.start);
-  void* const mapped = mmap(wanted, range.end - range.start, PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd_,
-                            static_cast<off_t>(range.start - base_));
+  void* const mapped = try_map(fd_, range.start, range.end - range.start, range.start - base_);
   if (mapped == MAP_FAILED) {
     return errno;
   }

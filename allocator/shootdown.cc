@@ -1,24 +1,16 @@
 #include "allocator/shootdown.h"
 
 #include <fmt/core.h>
-#include <sys/mman.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
-#include <mutex>
 
-#include "allocator/arena.h"
-#include "allocator/range_set.h"
-#include "allocator/spin_lock.h"
+#include "allocator/shootdown_backends.h"
 
 namespace flushwalk {
 namespace {
-
-int protect(const Range& range, int protection) {
-  return mprotect(reinterpret_cast<void*>(range.start), range.end - range.start, protection) == 0
-             ? 0
-             : errno;
-}
 
 class NoShootdown final : public Shootdown {
  public:
@@ -26,6 +18,7 @@ class NoShootdown final : public Shootdown {
   int map(const Range& /*range*/) override { return 0; }
 };
 
+// noop: an mprotect a range, which finds nothing to change. Source: mprotect(2).
 class Noop final : public Shootdown {
  public:
   int flush(std::span<const Range> ranges) override {
@@ -40,159 +33,102 @@ class Noop final : public Shootdown {
   int map(const Range& /*range*/) override { return 0; }
 };
 
-// One mprotect flushes a range when it changes the permission of all of it. So the set of
-// executable ranges is kept: a range that is all executable loses it, one without any gains it; one
-// of both kinds needs two calls.
-class MprotectRange final : public Shootdown {
+// membarrier: one MEMBARRIER_CMD_PRIVATE_EXPEDITED a flush, whatever its ranges; none without any.
+// Every CPU that runs a thread of this process is interrupted, and does nothing then. Not in the
+// kernel's TLB row: it is a function call interrupt.
+//
+// Errors: of the registration, which the first flush tells: ENOSYS before Linux 4.14, or without
+// CONFIG_MEMBARRIER. Source: membarrier(2).
+class Membarrier final : public Shootdown {
  public:
-  explicit MprotectRange(const Arena& arena) : arena_(arena) {}
+  Membarrier() : unregistered_(call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)) {}
 
   int flush(std::span<const Range> ranges) override {
-    for (const Range& range : ranges) {
-      if (const int error = flush_one(range); error != 0) {
-        return error;
-      }
+    if (ranges.empty() || unregistered_ != 0) {
+      return ranges.empty() ? 0 : unregistered_;
     }
-    return 0;
+    ++calls_;
+    return call(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
   }
   int map(const Range& /*range*/) override { return 0; }
-  int settle() override {
-    if (executable_.size() == 0) {
-      return 0;
-    }
-    const int error = protect(arena_.range(), PROT_READ | PROT_WRITE);
-    if (error == 0) {
-      executable_.clear();
-    }
-    return error;
-  }
 
  private:
-  // Each executable range is a VMA; the kernel's default limit is 65,530.
-  static constexpr std::size_t kMostExecutableRanges = 4096;
+  static int call(int command) { return syscall(SYS_membarrier, command, 0, 0) == 0 ? 0 : errno; }
 
-  int flush_one(const Range& range) {
-    if (executable_.size() >= kMostExecutableRanges) {
-      ++calls_;
-      if (const int error = settle(); error != 0) {
-        return error;
-      }
-    }
-    const bool all_executable = executable_.covers(range);
-    if (!all_executable) {
-      if (const int error = set(range, PROT_READ | PROT_WRITE | PROT_EXEC); error != 0) {
-        return error;
-      }
-      if (!executable_.intersects(range)) {
-        executable_.add(range);
-        return 0;
-      }
-      executable_.add(range);
-    }
-    if (const int error = set(range, PROT_READ | PROT_WRITE); error != 0) {
-      return error;
-    }
-    executable_.remove(range);
-    return 0;
-  }
-
-  int set(const Range& range, int protection) {
-    ++calls_;
-    return protect(range, protection);
-  }
-
-  const Arena& arena_;
-  RangeSet executable_;
+  int unregistered_;  // an errno
 };
 
-// Revoke backends remember which pages they have revoked, and map() restores those. A flush and a
-// map() at the same time never mean the same pages (freed ones, and ones just handed out), so the
-// lock guards the set alone.
-class Revoking : public Shootdown {
- public:
-  Gather gather() const final { return Gather::runs; }
-
-  int flush(std::span<const Range> ranges) final {
-    for (const Range& range : ranges) {
-      ++calls_;
-      if (const int error = revoke(range); error != 0) {
-        return error;
-      }
-      const std::lock_guard guard(lock_);
-      revoked_.add(range);
-    }
-    return 0;
-  }
-
-  int map(const Range& range) final {
-    std::vector<Range> parts;
-    {
-      const std::lock_guard guard(lock_);
-      revoked_.for_each_in(range, [&](const Range& part) { parts.push_back(part); });
-    }
-    for (const Range& part : parts) {
-      if (const int error = restore(part); error != 0) {
-        return error;
-      }
-      const std::lock_guard guard(lock_);
-      revoked_.remove(part);
-    }
-    return 0;
-  }
-
- private:
-  virtual int revoke(const Range& range) = 0;
-  virtual int restore(const Range& range) = 0;
-
-  SpinLock lock_;
-  RangeSet revoked_;
+struct Facts {
+  const char* name;
+  const char* call;
+  ShootdownFamily family;
 };
 
-class MprotectNone final : public Revoking {
-  int revoke(const Range& range) override { return protect(range, PROT_NONE); }
-  int restore(const Range& range) override { return protect(range, PROT_READ | PROT_WRITE); }
-};
-
-class Munmap final : public Revoking {
- public:
-  explicit Munmap(const Arena& arena) : arena_(arena) {}
-
- private:
-  int revoke(const Range& range) override {
-    return ::munmap(reinterpret_cast<void*>(range.start), range.end - range.start) == 0 ? 0 : errno;
+Facts facts_of(ShootdownKind kind) {
+  switch (kind) {
+    case ShootdownKind::none:
+      return {"none", "", ShootdownFamily::none};
+    case ShootdownKind::noop:
+      return {"noop", "mprotect", ShootdownFamily::none};
+    case ShootdownKind::membarrier:
+      return {"membarrier", "membarrier(PRIVATE_EXPEDITED)", ShootdownFamily::none};
+    case ShootdownKind::mprotect_range:
+      return {"mprotect_range", "mprotect(READ|WRITE|EXEC)", ShootdownFamily::range};
+    case ShootdownKind::cold_range:
+      return {"cold_range", "madvise(COLD)", ShootdownFamily::range};
+    case ShootdownKind::mprotect:
+      return {"mprotect", "mprotect(NONE)", ShootdownFamily::revoke};
+    case ShootdownKind::munmap:
+      return {"munmap", "munmap", ShootdownFamily::revoke};
+    case ShootdownKind::guard:
+      return {"guard", "madvise(GUARD_INSTALL) on shared memory", ShootdownFamily::revoke};
+    case ShootdownKind::dontneed:
+      return {"dontneed", "madvise(DONTNEED)", ShootdownFamily::drop};
   }
-  int restore(const Range& range) override { return arena_.map_again(range); }
-
-  const Arena& arena_;
-};
+  return {"unknown", "", ShootdownFamily::none};
+}
 
 }  // namespace
 
-std::string_view name_of(ShootdownKind kind) {
-  switch (kind) {
-    case ShootdownKind::none:
-      return "none";
-    case ShootdownKind::noop:
-      return "noop";
-    case ShootdownKind::mprotect_range:
-      return "mprotect_range";
-    case ShootdownKind::mprotect:
-      return "mprotect";
-    case ShootdownKind::munmap:
-      return "munmap";
-  }
-  return "unknown";
-}
+std::string_view name_of(ShootdownKind kind) { return facts_of(kind).name; }
 
-bool revokes(ShootdownKind kind) {
-  return kind == ShootdownKind::mprotect || kind == ShootdownKind::munmap;
-}
+ShootdownFamily family_of(ShootdownKind kind) { return facts_of(kind).family; }
+
+bool revokes(ShootdownKind kind) { return family_of(kind) == ShootdownFamily::revoke; }
+
+bool flushes_tlb(ShootdownKind kind) { return family_of(kind) != ShootdownFamily::none; }
 
 bool interrupts(ShootdownKind kind) {
-  return kind == ShootdownKind::mprotect_range || revokes(kind);
+  return flushes_tlb(kind) || kind == ShootdownKind::membarrier;
 }
 
-Gather gather_for(ShootdownKind kind) { return revokes(kind) ? Gather::runs : Gather::hull; }
+bool wants_touched_pages(ShootdownKind kind) {
+  return flushes_tlb(kind) && kind != ShootdownKind::mprotect_range;
+}
+
+bool splits_mappings(Gather gather, ShootdownKind kind) {
+  const bool splits = kind == ShootdownKind::mprotect_range || kind == ShootdownKind::mprotect ||
+                      kind == ShootdownKind::munmap;
+  return splits && is_array(gather);
+}
+
+Arena::Memory memory_for(ShootdownKind kind) {
+  return kind == ShootdownKind::dontneed ? Arena::Memory::anonymous : Arena::Memory::shared;
+}
+
+Gather gather_for(ShootdownKind kind) {
+  const ShootdownFamily family = family_of(kind);
+  const bool takes = family == ShootdownFamily::revoke || family == ShootdownFamily::drop;
+  return takes ? Gather::runs : Gather::hull;
+}
+
+std::string why_senseless(Gather gather, ShootdownKind kind) {
+  if (gather_for(kind) != Gather::runs || gather == Gather::runs) {
+    return {};
+  }
+  return fmt::format("{} takes {} away, and {} covers slots in use: it goes with runs alone",
+                     name_of(kind), revokes(kind) ? "access" : "data", name_of(gather));
+}
 
 std::unique_ptr<Shootdown> make_shootdown(ShootdownKind kind, Arena* arena) {
   switch (kind) {
@@ -200,12 +136,21 @@ std::unique_ptr<Shootdown> make_shootdown(ShootdownKind kind, Arena* arena) {
       break;
     case ShootdownKind::noop:
       return std::make_unique<Noop>();
+    case ShootdownKind::membarrier:
+      return std::make_unique<Membarrier>();
     case ShootdownKind::mprotect_range:
-      return std::make_unique<MprotectRange>(*arena);
+      return make_mprotect_range(*arena);
+    case ShootdownKind::cold_range:
+      return make_cold_range();
     case ShootdownKind::mprotect:
-      return std::make_unique<MprotectNone>();
+      return make_mprotect_none();
     case ShootdownKind::munmap:
-      return std::make_unique<Munmap>(*arena);
+      return make_munmap(*arena);
+    case ShootdownKind::guard:
+      return make_guard();
+    case ShootdownKind::dontneed:
+      assert(arena->memory() == Arena::Memory::anonymous);
+      return make_dontneed();
   }
   return std::make_unique<NoShootdown>();
 }
@@ -215,7 +160,7 @@ std::string why_unsupported(ShootdownKind kind) {
     return {};
   }
   std::string error;
-  const auto arena = Arena::create(kPageSize, kPageSize, &error);
+  const auto arena = Arena::create(kPageSize, kPageSize, &error, memory_for(kind));
   if (arena == nullptr) {
     return error;
   }
@@ -223,7 +168,7 @@ std::string why_unsupported(ShootdownKind kind) {
   const auto shootdown = make_shootdown(kind, arena.get());
   const Range page = arena->range();
   if (const int failed = shootdown->flush(std::span(&page, 1)); failed != 0) {
-    return fmt::format("the kernel refuses it: {}", std::strerror(failed));
+    return fmt::format("the kernel refuses {}: {}", facts_of(kind).call, std::strerror(failed));
   }
   return {};
 }

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -177,6 +178,10 @@ int run(ShootdownKind backend, bool json) {
 }  // namespace flushwalk
 
 int main(int argc, char** argv) {
+  using flushwalk::ShootdownKind;
+  const std::map<std::string, ShootdownKind> kinds = {{"mprotect", ShootdownKind::mprotect},
+                                                      {"munmap", ShootdownKind::munmap},
+                                                      {"guard", ShootdownKind::guard}};
   CLI::App app(
       "Shows on real memory that the free-list walk (v6.4) leaves a stale alias and the xarray "
       "walk (patch 1) does "
@@ -184,8 +189,8 @@ int main(int argc, char** argv) {
   bool json = false;
   std::string backend = "mprotect";
   app.add_flag("--json", json, "one JSON object instead of the story");
-  app.add_option("--shootdown", backend, "how a flush revokes: mprotect or munmap")
-      ->check(CLI::IsMember({"mprotect", "munmap"}))
+  app.add_option("--shootdown", backend, "how a flush revokes: mprotect, munmap or guard")
+      ->check(CLI::IsMember(kinds))
       ->capture_default_str();
   try {
     app.parse(argc, argv);
@@ -195,7 +200,5 @@ int main(int argc, char** argv) {
     std::cerr << "stale_alias: " << error.what() << '\n';
     return 2;
   }
-  return flushwalk::run(
-      backend == "munmap" ? flushwalk::ShootdownKind::munmap : flushwalk::ShootdownKind::mprotect,
-      json);
+  return flushwalk::run(kinds.at(backend), json);
 }

@@ -24,6 +24,9 @@ constexpr unsigned kSlots = 128;
 class OnRealMemory : public ::testing::TestWithParam<ShootdownKind> {
  protected:
   void SetUp() override {
+    if (const std::string reason = why_unsupported(GetParam()); !reason.empty()) {
+      GTEST_SKIP() << reason;
+    }
     std::string error;
     arena = Arena::create(16 * kSlots * kPageSize, kSlots * kPageSize, &error);
     ASSERT_NE(arena, nullptr) << error;
@@ -63,7 +66,8 @@ class OnRealMemory : public ::testing::TestWithParam<ShootdownKind> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Revoking, OnRealMemory,
-                         ::testing::Values(ShootdownKind::mprotect, ShootdownKind::munmap),
+                         ::testing::Values(ShootdownKind::mprotect, ShootdownKind::munmap,
+                                           ShootdownKind::guard),
                          [](const auto& instance) { return std::string(name_of(instance.param)); });
 
 TEST_P(OnRealMemory, AFlushEndsTheAliasesAndSparesWhatIsInUse) {

@@ -124,12 +124,14 @@ TEST_P(AliasCommandLine, SeesTheStaleAliasAndItsEnd) {
   EXPECT_EQ(after.at("stale"), false);
   EXPECT_EQ(after.at("read_new_owner"), false);
   EXPECT_EQ(after.at("overwrote_new_owner"), false);
-  EXPECT_EQ(after.at("fault"), std::string(GetParam()) == "munmap" ? "SEGV_MAPERR" : "SEGV_ACCERR");
+  EXPECT_EQ(after.at("fault"),
+            std::string(GetParam()) == "mprotect" ? "SEGV_ACCERR" : "SEGV_MAPERR");
   EXPECT_EQ(after.at("flushes"), 1);
   EXPECT_EQ(after.at("stale_pages"), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, AliasCommandLine, ::testing::Values("mprotect", "munmap"),
+INSTANTIATE_TEST_SUITE_P(Backends, AliasCommandLine,
+                         ::testing::Values("mprotect", "munmap", "guard"),
                          [](const auto& kind) { return std::string(kind.param); });
 
 TEST(AliasProgram, TellsItsStory) {

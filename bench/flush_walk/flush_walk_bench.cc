@@ -22,6 +22,9 @@ void add_axis_flags(CommandLine* line, AxisTexts* axes) {
   add("--descriptors", &axes->descriptors, "the blocks' descriptors in memory: in_order, shuffled");
   add("--index", &axes->index, "the xarrays' keys: kernel, dense");
   add("--queues", &axes->queues, "stripes, 1..1024");
+  add("--gather", &axes->gather,
+      "how dirty ranges become those of a flush: hull, per_block, runs, full; auto: hull, or runs "
+      "where the shootdown takes access or data away, which goes with these alone");
 }
 
 int run(int argc, char** argv) {
@@ -30,8 +33,8 @@ int run(int argc, char** argv) {
   BenchProgram program;
   program.name = "flush_walk_bench";
   program.description =
-      "Times flushes of the per-CPU vmap block allocator by walk, load, shootdown and responders. "
-      "Lists are comma separated; every combination runs.";
+      "Times flushes of the per-CPU vmap block allocator by walk, gather, load, shootdown and "
+      "responders. Lists are comma separated; every combination runs.";
   program.example =
       "flush_walk_bench --blocks=4096 --full=50 --shootdown=none,mprotect_range --responders=0,1 "
       "--out=reports/mine";

@@ -58,25 +58,32 @@ std::string_view name_of(Descriptors descriptors) {
   return descriptors == Descriptors::in_order ? "in_order" : "shuffled";
 }
 
-std::string why_too_large(const LoadShape& shape, ShootdownKind kind) {
-  if (!revokes(kind)) {
+std::string why_too_large(const LoadShape& shape, ShootdownKind kind, Gather gather) {
+  if (!splits_mappings(gather, kind)) {
     return {};
   }
-  // Each revoked run in the middle of the arena adds two VMAs (mprotect) or one (munmap).
+  // Each range in the middle of the arena adds two mappings (the mprotects) or one (munmap).
   constexpr std::uint64_t kElsewhere = 1024;
-  const std::uint64_t runs = shape.blocks * shape.dirty_percent / 100;
-  const std::uint64_t needed = runs * 2 + kElsewhere;
+  const std::string_view what = gather == Gather::runs ? "runs" : "ranges";
+  const std::uint64_t ranges = shape.blocks * shape.dirty_percent / 100;
+  const std::uint64_t needed = ranges * 2 + kElsewhere;
   const auto text = read_kernel_file("/proc/sys/vm/max_map_count");
   const auto limit = text ? parse_unsigned(text->substr(0, text->find('\n'))) : std::nullopt;
   if (limit && needed > *limit) {
-    return fmt::format("{} runs need up to {} mappings, vm.max_map_count allows {}", runs, needed,
-                       *limit);
+    return fmt::format("{} {} need up to {} mappings, vm.max_map_count allows {}", ranges, what,
+                       needed, *limit);
+  }
+  if (kind == ShootdownKind::mprotect_range && ranges > kMostExecutableRanges) {
+    return fmt::format("{} {} are more than the {} that it keeps apart", ranges, what,
+                       kMostExecutableRanges);
   }
   return {};
 }
 
-std::unique_ptr<Load> Load::build(const LoadShape& shape, ShootdownKind kind, std::string* error) {
+std::unique_ptr<Load> Load::build(const LoadShape& shape, ShootdownKind kind, Gather gather,
+                                  std::string* error) {
   std::unique_ptr<Load> load(new Load);
+  load->gather_ = gather;
   try {
     VmapAllocator::Options options;
     options.geometry = Geometry(options.geometry.base(), kBlockSlots);
@@ -86,14 +93,18 @@ std::unique_ptr<Load> Load::build(const LoadShape& shape, ShootdownKind kind, st
     options.keep_marks = true;
     options.keep_full_marks = true;
     options.keep_dirty_lists = true;
+    const std::uint64_t block_bytes = options.geometry.block_bytes();
+    const Address first_block = options.geometry.first_block();
+    load->everything_ = {first_block, first_block + shape.blocks * block_bytes};
     if (kind != ShootdownKind::none) {
-      const std::uint64_t block_bytes = options.geometry.block_bytes();
-      load->arena_ = Arena::create(shape.blocks * block_bytes + kGiB, kGiB, error);
+      load->arena_ =
+          Arena::create(shape.blocks * block_bytes + kGiB, kGiB, error, memory_for(kind));
       if (load->arena_ == nullptr) {
         return nullptr;
       }
       options.geometry =
           Geometry(load->arena_->base() + first_block_offset(shape, block_bytes), kBlockSlots);
+      load->everything_ = load->arena_->range();
     }
     load->shootdown_ = make_shootdown(kind, load->arena_.get());
     load->revokes_ = revokes(kind);
@@ -194,7 +205,7 @@ bool Load::anchor(const LoadShape& shape, std::string* error) {
     *Arena::at(live) = 1;
     live_pages_.push_back(live);
   }
-  if (revokes_) {
+  if (is_array(gather_)) {
     touched_pages_.clear();
     for (const Range& run : dirty_runs_) {
       for (Address page = run.start; page < run.end; page += kPageSize) {

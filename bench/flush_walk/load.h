@@ -19,8 +19,8 @@
 // to work on and empty GiBs below, whatever the number of blocks, as in the kernel, whose
 // flush_tlb_kernel_range looks at no page tables. (With 16 pages spread over 16 GiB the same
 // mprotect took ten times as long, and the longer hull of the complete walk twice as long as the
-// other.) Backends that revoke get every freed page touched: each of their calls must have
-// something to take away.
+// other.) Where the gather makes an array of ranges every freed page is touched: each of the
+// backend's ranges must have something to flush.
 #ifndef FLUSHWALK_BENCH_FLUSH_WALK_LOAD_H_
 #define FLUSHWALK_BENCH_FLUSH_WALK_LOAD_H_
 
@@ -72,15 +72,20 @@ struct LoadShape {
 class Load {
  public:
   // nullptr, with one line in *error: no memory, or the kernel refuses what the backend needs.
-  static std::unique_ptr<Load> build(const LoadShape& shape, ShootdownKind kind,
+  static std::unique_ptr<Load> build(const LoadShape& shape, ShootdownKind kind, Gather gather,
                                      std::string* error);
 
   VmapAllocator& allocator() { return *allocator_; }
   Shootdown& shootdown() { return *shootdown_; }
+  // Empty, with room for the ranges of any walk.
+  FlushPlan make_plan() const {
+    return FlushPlan(gather_, is_array(gather_) ? dirty_blocks() : 0, everything_);
+  }
 
   // Makes the next flush find what the last one found. Untimed. The blocks:
   void make_dirty_again();
-  // And their pages, which a revoking backend has taken away; touches them. 0 or errno.
+  // And their pages, which a backend has taken away, or told the kernel that nobody touches them;
+  // touches them. 0 or errno.
   int restore_access();
 
   // Pages in use in the anchor, for responders to read; empty without memory.
@@ -101,6 +106,8 @@ class Load {
   std::unique_ptr<Arena> arena_;
   std::unique_ptr<Shootdown> shootdown_;
   std::unique_ptr<VmapAllocator> allocator_;
+  Gather gather_ = Gather::hull;
+  Range everything_;  // the arena; without memory the address space of the blocks
   bool revokes_ = false;
   std::uint64_t listed_blocks_ = 0;
   std::vector<Range> dirty_runs_;
@@ -108,8 +115,9 @@ class Load {
   std::vector<Address> live_pages_;
 };
 
-// Why a backend cannot carry this load, with the numbers (vm.max_map_count); empty when it can.
-std::string why_too_large(const LoadShape& shape, ShootdownKind kind);
+// Why a backend cannot carry this load, with the numbers (vm.max_map_count, or as many ranges as it
+// keeps apart); empty when it can.
+std::string why_too_large(const LoadShape& shape, ShootdownKind kind, Gather gather);
 
 }  // namespace flushwalk
 

@@ -51,6 +51,25 @@ struct LoadAxes {
   }
 };
 
+// The values of --gather, each of which goes with each shootdown; nullopt for "auto".
+std::vector<std::optional<Gather>> read_gathers(const AxisTexts& texts,
+                                                const std::vector<ShootdownKind>& shootdowns,
+                                                AxisReader* reader) {
+  if (texts.gather == "auto") {
+    return {std::nullopt};
+  }
+  std::vector<Gather> gathers;
+  reader->names("--gather", texts.gather, kGathers, &gathers);
+  for (const ShootdownKind shootdown : shootdowns) {
+    for (const Gather gather : gathers) {
+      if (std::string reason = why_senseless(gather, shootdown); !reason.empty()) {
+        reader->fail("--gather", std::move(reason));
+      }
+    }
+  }
+  return {gathers.begin(), gathers.end()};
+}
+
 }  // namespace
 
 std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts) {
@@ -72,6 +91,7 @@ std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts
   reader.names("--index", texts.index, kIndexLayouts, &load.index);
   reader.numbers("--queues", texts.queues, 1U, kMostQueues, &load.queues);
   reader.names("--shootdown", texts.shootdown, kShootdownKinds, &shootdowns);
+  const std::vector<std::optional<Gather>> gathers = read_gathers(texts, shootdowns, &reader);
   reader.numbers("--responders", texts.responders, 0U, kMostResponders, &responders);
   for (const unsigned slots : load.dirty_slots) {
     if (!std::has_single_bit(slots)) {
@@ -90,8 +110,10 @@ std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts
   std::vector<WalkGroup> groups;
   for (const LoadShape& shape : load.loads()) {
     for (const ShootdownKind shootdown : shootdowns) {
-      for (const unsigned count : responders) {
-        groups.push_back({{shape, shootdown, count}, ways});
+      for (const std::optional<Gather> gather : gathers) {
+        for (const unsigned count : responders) {
+          groups.push_back({{shape, shootdown, count, gather}, ways});
+        }
       }
     }
   }
@@ -103,7 +125,7 @@ std::string case_name(const GroupAxes& axes, const Way& way) {
   const LoadShape& load = axes.load;
   std::string name =
       fmt::format("flush_walk/walk:{}/check:{}/gather:{}/shootdown:{}/blocks:{}/full:{}/dirty:{}",
-                  name_of(way.walk), name_of(way.check), name_of(gather_for(axes.shootdown)),
+                  name_of(way.walk), name_of(way.check), name_of(axes.gather()),
                   name_of(axes.shootdown), load.blocks, load.full_percent, load.dirty_percent);
   if (load.dirty_slots != 1) {
     name += fmt::format("/dirty_slots:{}", load.dirty_slots);

@@ -6,6 +6,7 @@
 #ifndef FLUSHWALK_BENCH_FLUSH_WALK_WALK_AXES_H_
 #define FLUSHWALK_BENCH_FLUSH_WALK_WALK_AXES_H_
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -23,6 +24,10 @@ struct GroupAxes {
   LoadShape load;
   ShootdownKind shootdown = ShootdownKind::none;
   unsigned responders = 0;
+  // nullopt: the one that the shootdown goes with.
+  std::optional<Gather> asked_gather = std::nullopt;
+
+  Gather gather() const { return asked_gather.value_or(gather_for(shootdown)); }
 
   friend auto operator<=>(const GroupAxes&, const GroupAxes&) = default;
 };
@@ -44,11 +49,13 @@ struct AxisTexts {
   std::string spread = "even";
   std::string descriptors = "in_order";
   std::string queues = "1";
+  std::string gather = "auto";  // or a list
   std::string shootdown = "none";
   std::string responders = "0";
 };
 
-// Every combination, loads outermost. A Problem names the flag, the value and what is allowed.
+// Every combination, loads outermost. A Problem names the flag, the value and what is allowed; a
+// gather and a shootdown that do not go together are one.
 std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts);
 
 // "flush_walk/walk:xarray/check:locked/gather:hull/shootdown:none/blocks:64/...".

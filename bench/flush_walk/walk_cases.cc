@@ -77,7 +77,7 @@ class WalkCases : public CaseGroup {
     const ShootdownKind kind = group_.axes.shootdown;
     std::string reason = why_unsupported(kind);
     if (reason.empty()) {
-      reason = why_too_large(group_.axes.load, kind);
+      reason = why_too_large(group_.axes.load, kind, group_.axes.gather());
     }
     return reason.empty() ? std::nullopt
                           : std::optional(Problem{"--shootdown",

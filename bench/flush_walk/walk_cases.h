@@ -10,7 +10,7 @@
 
 namespace flushwalk {
 
-// A group for each load, shootdown and number of responders, or the first value that is not
+// A group for each load, shootdown, gather and number of responders, or the first value that is not
 // allowed.
 std::variant<CaseGroups, Problem> make_walk_cases(const AxisTexts& texts);
 

@@ -17,19 +17,18 @@ struct WalkMeasurement::Sampling {
 WalkMeasurement::WalkMeasurement(const WalkGroup& group, const MeasuringContext& context)
     : group_(group),
       context_(context),
-      interrupts_(interrupts(group.axes.shootdown) && group.axes.responders != 0),
-      plan_(gather_for(group.axes.shootdown)) {}
+      interrupts_(interrupts(group.axes.shootdown) && group.axes.responders != 0) {}
 
 std::unique_ptr<WalkMeasurement> WalkMeasurement::prepare(const WalkGroup& group,
                                                           const MeasuringContext& context,
                                                           std::string* error) {
   std::unique_ptr<WalkMeasurement> made(new WalkMeasurement(group, context));
-  made->load_ = Load::build(group.axes.load, group.axes.shootdown, error);
+  made->load_ = Load::build(group.axes.load, group.axes.shootdown, group.axes.gather(), error);
   if (made->load_ == nullptr) {
     return nullptr;
   }
   Load& load = *made->load_;
-  made->plan_ = FlushPlan(gather_for(group.axes.shootdown), load.dirty_blocks());
+  made->plan_ = load.make_plan();
   if (group.axes.responders != 0) {
     const std::size_t gaps = context.samples * group.walks.size() * (load.dirty_blocks() + 1);
     made->responders_ =
@@ -105,7 +104,8 @@ bool WalkMeasurement::take_batch(std::size_t walk, unsigned flushes, Sampling* s
                          std::strerror(failed));
     return false;
   }
-  const TlbBatch tlb(responders_.get(), interrupts_ && tlb_row_counts(context_.mechanism));
+  const bool in_tlb_row = interrupts_ && flushes_tlb(group_.axes.shootdown);
+  const TlbBatch tlb(responders_.get(), in_tlb_row && tlb_row_counts(context_.mechanism));
   const Way& way = group_.walks[walk];
   // Reading the table, or the other walk, has left its own data in the caches.
   plan_.clear();
@@ -126,7 +126,7 @@ bool WalkMeasurement::take_sample(std::size_t walk, Sampling* sampling, std::str
     return false;
   }
   const ShootdownKind kind = group_.axes.shootdown;
-  if (const int failed = revokes(kind) ? load_->restore_access() : 0; failed != 0) {
+  if (const int failed = wants_touched_pages(kind) ? load_->restore_access() : 0; failed != 0) {
     *error = fmt::format("{}: restoring access: {}", name_of(kind), std::strerror(failed));
     return false;
   }

@@ -68,7 +68,7 @@ class WalkMeasurement {
   bool interrupts_;  // the backend does, and there is somebody to be interrupted
   std::unique_ptr<Load> load_;
   std::unique_ptr<Responders> responders_;  // null without any
-  FlushPlan plan_;
+  FlushPlan plan_{Gather::hull};            // of the load, once there is one
   std::vector<std::uint64_t> stale_slots_;  // by walk
 };
 

@@ -14,7 +14,7 @@ MeasurementRow common_row(const RowContext& context, std::size_t walk, unsigned 
   row.repetition = repetition;
   row.walk = name_of(way.walk);
   row.check = name_of(way.check);
-  row.gather = name_of(gather_for(axes.shootdown));
+  row.gather = name_of(axes.gather());
   row.shootdown = name_of(axes.shootdown);
   row.blocks = axes.load.blocks;
   row.full_percent = axes.load.full_percent;

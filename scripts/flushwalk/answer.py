@@ -88,19 +88,22 @@ def _block_line(by_walk: dict[str, pd.Series]) -> str:
 
 def _shootdown_line(results: Results, cases: pd.DataFrame) -> str:
     table = measures.shootdown_costs(results)
-    table = table[(table["shootdown"] != "noop") & (table["responders"] > 0)
+    table = table[~table["shootdown"].isin(measures.CONTROLS) & (table["responders"] > 0)
                   & (table["shootdown_calls"] > 0)]
     for axis in ("dirty_percent", "queues"):
         if len(cases) and not table.empty:
             table = table[table[axis] == cases.iloc[0][axis]]
     if table.empty:
         wanted = results.invalid
-        lost = wanted[~wanted["shootdown"].isin(("none", "noop")) & (wanted["responders"] > 0)
+        lost = wanted[~wanted["shootdown"].isin(("none", *measures.CONTROLS))
+                      & (wanted["responders"] > 0)
                       & (wanted["role"] == "initiator")]
         needs = f"--shootdown={_BACKEND} --responders=1 and a second CPU"
         return f"one shootdown: {_not_measured(needs, lost)}"
     table = measures.at_usual_size(table)
     table = table[table["shootdown"] == measures.pick(table, "shootdown", _BACKEND)]
+    # A case of an array of ranges makes many.
+    table = table[table["gather"] == measures.pick(table, "gather", measures.USUAL["gather"])]
     table = table[table["responders"] == table["responders"].min()]
     # The walk before it disturbs the shootdown least where it is shortest.
     case = table.sort_values("walk_ns").iloc[0]

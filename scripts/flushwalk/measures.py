@@ -25,6 +25,8 @@ USUAL: Mapping[str, Any] = {
     "placement": "compact", "responders": 0, "spread": "even", "descriptors": "in_order",
     "index": "kernel",
 }
+# System calls that tell no TLB anything: what a call costs, and what an interrupt costs.
+CONTROLS = ("noop", "membarrier")
 # The size that the answer speaks about; the nearest one is taken where a run lacks it.
 USUAL_SIZE: Mapping[str, float] = {"blocks": 4096, "full_percent": 50}
 
@@ -127,9 +129,9 @@ def shootdown_costs(results: Results) -> pd.DataFrame:
 
 def stale_costs(results: Results) -> pd.DataFrame:
     """The cases from which stale slots are counted: for each gather one slice; blocks and full
-    vary. A flush that was not meant to flush (noop) is no evidence and is left out."""
+    vary. A call that was not meant to flush is no evidence and is left out."""
     rows = results.flushes()
-    rows = kernels_own(rows[(rows["shootdown"] != "noop") & rows["stale_slots"].notna()])
+    rows = kernels_own(rows[~rows["shootdown"].isin(CONTROLS) & rows["stale_slots"].notna()])
     axes = ("dirty_slots", "dirty_percent", "queues", "placement", "shootdown",
             "responders")
     parts = [narrow(group, axes, {**USUAL, "shootdown": "none"})

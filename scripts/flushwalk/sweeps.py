@@ -16,7 +16,9 @@ CHECKS = ("locked", "lockless")
 SPREADS = ("even", "listed")
 DESCRIPTORS = ("in_order", "shuffled")
 INDEXES = ("kernel", "dense")
-REVOKING = ("mprotect", "munmap")  # these take exactly the freed runs; all others get the hull
+# These take exactly the freed runs; all others get the hull.
+REVOKING = ("mprotect", "munmap", "guard", "dontneed")
+VECTORED = ("guard", "dontneed")  # many runs a call
 
 # What a sample costs, with the work between two of them (making blocks dirty again). Measured on
 # a two-CPU guest; rough, for they make the first estimate of the time left, no more.
@@ -191,7 +193,7 @@ def _case(
         f"flush_walk/walk:{walk}/check:{check}/gather:{gather}/shootdown:{shootdown}"
         f"/{load.name}/responders:{responders}"
     )
-    calls = load.dirty_blocks if gather == "runs" else 1.0
+    calls = load.dirty_blocks if gather == "runs" and shootdown not in VECTORED else 1.0
     if shootdown == "none":
         calls = 0.0
     sample = (

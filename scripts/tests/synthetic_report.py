@@ -47,7 +47,8 @@ MACHINE: dict[str, Any] = {
 
 # us of one call with 0 responders and with 1; every further responder adds a tenth.
 _CALL_US = {"none": (0.0, 0.0), "noop": (0.19, 0.28), "mprotect_range": (4.5, 26.6),
-            "mprotect": (1.4, 22.6), "munmap": (1.3, 19.6)}
+            "cold_range": (3.8, 26.1), "mprotect": (1.4, 22.6), "munmap": (1.3, 19.6),
+            "membarrier": (0.15, 17.1)}
 _REVOKES = ("mprotect", "munmap")
 
 

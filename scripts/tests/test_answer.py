@@ -65,7 +65,8 @@ def test_without_a_walk_alone_nothing_is_made_up(make_report: Make) -> None:
     assert "): 26." in shootdown
 
 
-@pytest.mark.parametrize("plan", [{"responders": (0,)}, {"shootdowns": ("none", "noop")}])
+@pytest.mark.parametrize("plan", [{"responders": (0,)}, {"shootdowns": ("none", "noop")},
+                                  {"shootdowns": ("none", "membarrier")}])
 def test_without_a_responder_or_a_shootdown_there_is_none_to_tell(
         make_report: Make, plan: dict[str, Any]) -> None:
     assert lines_of(make_report(**plan))[3] == (
@@ -119,6 +120,20 @@ def test_the_shootdown_is_its_own_time_and_not_a_difference(make_report: Make) -
 def test_one_of_several_calls_is_told(make_report: Make) -> None:
     line = lines_of(make_report(noise=0.0, shootdowns=("none", "munmap")))[3]
     assert line.startswith("one shootdown (munmap, 1 responder): 19.6 us (")
+
+
+def test_a_shootdown_is_told_of_the_hull_where_other_gathers_were_measured_too(
+        make_report: Make) -> None:
+    def per_block(row: dict[str, Any]) -> None:
+        if row["shootdown"] == "cold_range":
+            row.update(shootdown="mprotect_range", gather="per_block", shootdown_calls=40,
+                       p50="7" if row["metric"] == "walk_time" else "9000000",
+                       case=row["case"].replace("hull/shootdown:cold_range",
+                                                "per_block/shootdown:mprotect_range"))
+
+    shootdowns = ("none", "mprotect_range", "cold_range")
+    line = lines_of(make_report(noise=0.0, shootdowns=shootdowns, change=per_block))[3]
+    assert line.startswith("one shootdown (mprotect_range, 1 responder): 26.6 us (")
 
 
 def test_slots_that_the_hull_covered_by_accident_are_told(make_report: Make) -> None:

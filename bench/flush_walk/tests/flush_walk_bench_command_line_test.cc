@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "allocator/shootdown.h"
 #include "bench/support/tests/result_folder.h"
 
 namespace flushwalk {
@@ -74,7 +75,14 @@ INSTANTIATE_TEST_SUITE_P(
         BadArgument{{"--dirty-slots=3"}, "--dirty-slots: 3 is not a power of two\n", ""},
         BadArgument{{"--dirty-slots=65"}, "--dirty-slots: 65 is not in 1..64\n", ""},
         BadArgument{{"--queues=1025"}, "--queues: 1025 is not in 1..1024\n", ""},
-        BadArgument{{"--shootdown=ipi"}, "--shootdown: ipi is not one of", "munmap\n"},
+        BadArgument{{"--shootdown=ipi"}, "--shootdown: ipi is not one of", "dontneed\n"},
+        BadArgument{{"--gather=all"}, "--gather: all is not one of", "runs, full\n"},
+        BadArgument{{"--gather=per_block", "--shootdown=munmap"},
+                    "--gather: munmap takes access away, and per_block covers slots in use",
+                    "runs alone\n"},
+        BadArgument{{"--gather=hull", "--shootdown=none,dontneed"},
+                    "--gather: dontneed takes data away, and hull covers slots in use",
+                    "runs alone\n"},
         BadArgument{{"--responders=x"}, "--responders: x is not in 0..65535\n", ""}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -118,6 +126,23 @@ TEST_F(BenchCommandLine, MoreRunsThanMappingsAreToldWithTheNumbers) {
                     std::string("flush_walk_bench: --shootdown: ") + kind + ": ",
                     std::to_string(limit));
   }
+  expect_one_line(run(kBench, {"--blocks=1048576", "--dirty=100", "--full=0",
+                               "--shootdown=mprotect_range", "--gather=hull,per_block"}),
+                  "flush_walk_bench: --shootdown: mprotect_range: 1048576 ranges need",
+                  std::to_string(limit));
+}
+
+// A hull is one range, and guards and dropped pages split nothing: whatever the load.
+TEST_F(BenchCommandLine, WhatSplitsNoMappingIsNotRefusedForTheirNumber) {
+  const std::string kinds =
+      why_unsupported(ShootdownKind::guard).empty() ? "guard,dontneed" : "dontneed";
+  for (const Arguments& arguments :
+       {Arguments{"--shootdown=" + kinds}, Arguments{"--shootdown=mprotect_range,cold_range"},
+        Arguments{"--shootdown=cold_range", "--gather=per_block,runs"}}) {
+    const Outcome outcome = run(
+        kBench, Arguments{"--blocks=1048576", "--dirty=100", "--full=0", "--dry-run"} + arguments);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  }
 }
 
 TEST_F(BenchCommandLine, MoreRespondersThanCoresIsAnError) {
@@ -151,9 +176,9 @@ TEST_F(BenchCommandLine, HelpNamesEveryFlag) {
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.err, IsEmpty());
   for (const char* const flag :
-       {"--walk", "--blocks", "--full", "--dirty", "--dirty-slots", "--queues", "--shootdown",
-        "--responders", "--samples", "--repetitions", "--out", "--cpus", "--list-shootdowns",
-        "--dry-run", "--progress", "--benchmark_filter"}) {
+       {"--walk", "--blocks", "--full", "--dirty", "--dirty-slots", "--queues", "--gather",
+        "--shootdown", "--responders", "--samples", "--repetitions", "--out", "--cpus",
+        "--list-shootdowns", "--dry-run", "--progress", "--benchmark_filter"}) {
     EXPECT_THAT(outcome.out, HasSubstr(flag));
   }
 }
@@ -179,9 +204,14 @@ TEST_F(BenchCommandLine, ListShootdownsTellsEachOnce) {
   const Outcome outcome = run(kBench, {"--list-shootdowns"});
   EXPECT_EQ(outcome.exit_code, 0);
   const std::vector<std::string> lines = lines_of(outcome.out);
-  ASSERT_THAT(lines, SizeIs(5));
-  EXPECT_THAT(lines[0], AllOf(StartsWith("none "), HasSubstr("hull"), EndsWith("available")));
-  EXPECT_THAT(lines[4], AllOf(StartsWith("munmap "), HasSubstr("runs")));
+  ASSERT_THAT(lines, SizeIs(std::size(kShootdownKinds)));
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const ShootdownKind kind = kShootdownKinds[i];
+    const std::string reason = why_unsupported(kind);
+    EXPECT_THAT(lines[i], AllOf(StartsWith(fmt::format("{} ", name_of(kind))),
+                                HasSubstr(fmt::format(" {} ", name_of(gather_for(kind)))),
+                                EndsWith(reason.empty() ? "available" : reason)));
+  }
 }
 
 TEST_F(BenchCommandLine, ListTestsMeasuresAndWritesNothing) {
@@ -232,6 +262,18 @@ TEST_F(BenchCommandLine, AFilterMeasuresOnlyWhatItNames) {
     EXPECT_THAT(table().column("walk"), ElementsAre("xarray", "xarray")) << filter;
     EXPECT_THAT(outcome.out, AllOf(HasSubstr("walk:xarray"), Not(HasSubstr("walk:free_list"))));
   }
+}
+
+TEST_F(BenchCommandLine, TheGatherIsInTheNameAndTheRows) {
+  const Outcome outcome =
+      run(kBench, Arguments{"--blocks=8", "--full=50", "--dirty=50", "--walk=xarray", "--samples=2",
+                            "--repetitions=1", "--gather=hull,per_block,runs,full"} +
+                      into_out());
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Table rows = table();
+  EXPECT_THAT(rows.column("gather"), ElementsAre("hull", "per_block", "runs", "full"));
+  EXPECT_THAT(rows.column("flush_ranges"), ElementsAre("1", "4", "4", "1"));
+  EXPECT_THAT(rows.column("case")[3], HasSubstr("/check:locked/gather:full/shootdown:none/"));
 }
 
 // One whose anchor is a full block, though others are listed: the defaults have it.

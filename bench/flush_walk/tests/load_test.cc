@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "allocator/fault_probe.h"
+#include "allocator/tests/memory_probe.h"
 #include "allocator/tests/sanitizers.h"
 #include "bench/support/kernel_tables.h"
 
@@ -28,11 +30,15 @@ using ::testing::ValuesIn;
 
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
 
-std::unique_ptr<Load> build(const LoadShape& shape, ShootdownKind kind) {
+std::unique_ptr<Load> build(const LoadShape& shape, ShootdownKind kind, Gather gather) {
   std::string error = "none";
-  std::unique_ptr<Load> load = Load::build(shape, kind, &error);
+  std::unique_ptr<Load> load = Load::build(shape, kind, gather, &error);
   EXPECT_NE(load, nullptr) << error;
   return load;
+}
+
+std::unique_ptr<Load> build(const LoadShape& shape, ShootdownKind kind) {
+  return build(shape, kind, gather_for(kind));
 }
 
 bool is_dirty(const AllocatorState::BlockView& block) {
@@ -236,7 +242,7 @@ class LoadOnMemory : public ::testing::TestWithParam<std::tuple<LoadShape, Shoot
   static ShootdownKind kind() { return std::get<1>(GetParam()); }
 
   FlushReport flush(Walk walk) {
-    FlushPlan plan(gather_for(kind()), load->dirty_blocks());
+    FlushPlan plan = load->make_plan();
     FlushReport report = load->allocator().collect(walk, Check::locked, plan);
     EXPECT_EQ(load->shootdown().flush(plan.ranges()), 0);
     return report;
@@ -313,7 +319,11 @@ TEST_P(LoadOnMemory, ARevokingFlushTakesTheFreedPagesAndRearmGivesThemBack) {
     }
     flush(Walk::xarray);
     for (const Address page : pages) {
-      ASSERT_EQ(probe_read(page).faulted, revokes(kind()));
+      const ProbeResult read = probe_read(page);
+      ASSERT_EQ(read.faulted, revokes(kind()));
+      if (!read.faulted) {
+        ASSERT_EQ(read.value, kind() == ShootdownKind::dontneed ? 0 : 9);
+      }
       ASSERT_EQ(probe_write(page, 1).faulted, revokes(kind()));
     }
     load->make_dirty_again();
@@ -338,8 +348,9 @@ TEST_P(LoadOnMemory, ARearmedLoadHasItsPagesInThePageTables) {
     }
     const std::vector<Address> pages = freed_pages();
     for (const Address page : pages) {
-      // A backend that revokes nothing needs the anchor's first one alone.
-      if (revokes(kind()) || page == load->live_pages()[0] - shape().dirty_slots * kPageSize) {
+      // A hull needs the anchor's first one alone.
+      if (is_array(gather_for(kind())) ||
+          page == load->live_pages()[0] - shape().dirty_slots * kPageSize) {
         ASSERT_TRUE(present(page)) << i;
       }
     }
@@ -368,7 +379,7 @@ TEST_P(LoadOnMemory, TheFreeListWalkRevokesListedBlocksOnly) {
 TEST_P(LoadOnMemory, EveryFlushFindsAndCallsTheSame) {
   for (const Walk walk : kWalks) {
     ASSERT_EQ(load->shootdown().settle(), 0);
-    FlushPlan plan(gather_for(kind()));
+    FlushPlan plan = load->make_plan();
     const FlushReport expected = load->allocator().collect(walk, Check::locked, plan);
     load->make_dirty_again();
     for (int i = 0; i < 4; ++i) {
@@ -376,7 +387,7 @@ TEST_P(LoadOnMemory, EveryFlushFindsAndCallsTheSame) {
       const FlushReport report = flush(walk);
       EXPECT_EQ(report.visited, expected.visited);
       EXPECT_EQ(report.dirty_blocks, expected.dirty_blocks);
-      EXPECT_EQ(load->shootdown().calls() - before, plan.ranges().size());
+      EXPECT_EQ(load->shootdown().calls() - before, expected_calls(kind(), plan.ranges().size()));
       load->make_dirty_again();
       ASSERT_EQ(load->restore_access(), 0);
     }
@@ -394,9 +405,59 @@ INSTANTIATE_TEST_SUITE_P(Shapes, LoadOnMemory,
                                         LoadShape{5, 80, 25, 2, 2}, LoadShape{300, 100, 10, 4, 3},
                                         LoadShape{64, 0, 100, 64, 1}, LoadShape{1, 0, 100, 1, 1},
                                         LoadShape{1, 100, 100, 64, 1}, LoadShape{64, 50, 0, 1, 1}),
-                                 Values(ShootdownKind::noop, ShootdownKind::mprotect_range,
-                                        ShootdownKind::mprotect, ShootdownKind::munmap)),
+                                 Values(ShootdownKind::noop, ShootdownKind::membarrier,
+                                        ShootdownKind::mprotect_range, ShootdownKind::cold_range,
+                                        ShootdownKind::mprotect, ShootdownKind::munmap,
+                                        ShootdownKind::guard, ShootdownKind::dontneed)),
                          memory_test_name);
+
+// Whether a page is in the page tables and was touched since the kernel was told that it is cold.
+std::uint64_t referenced_pages(Address address) {
+  return std::strtoull(map_detail(address, "Referenced").c_str(), nullptr, 10) / (kPageSize >> 10);
+}
+
+// What MADV_COLD makes cold must be touched again, or the next flush would shoot nothing down.
+TEST(LoadForColdRange, EachRangeHasATouchedPageAgainBeforeEachFlush) {
+  const LoadShape shape{64, 50, 25, 4, 3};
+  for (const Gather gather : kGathers) {
+    SCOPED_TRACE(name_of(gather));
+    const auto load = build(shape, ShootdownKind::cold_range, gather);
+    ASSERT_NE(load, nullptr);
+    const Address somewhere = load->live_pages()[0];
+    const std::uint64_t live = load->live_pages().size();
+    const std::uint64_t touched = is_array(gather) ? load->dirty_blocks() * 4 : 1;
+    if (referenced_pages(somewhere) == 0) {
+      GTEST_SKIP() << "/proc/self/smaps does not tell what was touched";
+    }
+    EXPECT_EQ(referenced_pages(somewhere), live + touched);
+    for (int i = 0; i < 3; ++i) {
+      FlushPlan plan = load->make_plan();
+      load->allocator().collect(Walk::xarray, Check::locked, plan);
+      EXPECT_EQ(plan.ranges().size(), is_array(gather) ? load->dirty_blocks() : 1);
+      ASSERT_EQ(load->shootdown().flush(plan.ranges()), 0);
+      // The pages in use lie behind the anchor's freed one.
+      EXPECT_EQ(referenced_pages(somewhere), gather == Gather::full ? 0 : live);
+      load->make_dirty_again();
+      ASSERT_EQ(load->restore_access(), 0);
+      EXPECT_EQ(referenced_pages(somewhere), gather == Gather::full ? touched : live + touched);
+    }
+  }
+}
+
+TEST(LoadPlan, FullIsAllThatABlockCanLieIn) {
+  for (const ShootdownKind kind : {ShootdownKind::none, ShootdownKind::noop}) {
+    const auto load = build({64, 50, 25, 4, 3}, kind, Gather::full);
+    ASSERT_NE(load, nullptr);
+    FlushPlan plan = load->make_plan();
+    load->allocator().collect(Walk::free_list, Check::locked, plan);
+    ASSERT_EQ(plan.ranges().size(), 1U);
+    const Range everything = plan.ranges()[0];
+    const AllocatorState state = load->allocator().state();
+    EXPECT_LE(everything.start, state.blocks.front().start);
+    EXPECT_GE(everything.end, state.blocks.back().start + kBlockSlots * kPageSize);
+    EXPECT_EQ(load->stale_slots(plan), 0U) << "also of what the walk did not find";
+  }
+}
 
 TEST(LoadWithoutMemory, HasNoPages) {
   EXPECT_THAT(build({64, 50, 10, 1, 1}, ShootdownKind::none)->live_pages(), IsEmpty());
@@ -421,24 +482,40 @@ class WhyTooLarge : public ::testing::Test {
 
 TEST_F(WhyTooLarge, TellsTheNumbersOfALoadWithMoreRunsThanMappings) {
   for (const ShootdownKind kind : {ShootdownKind::mprotect, ShootdownKind::munmap}) {
-    EXPECT_EQ(why_too_large({most_runs, 50, 100, 1, 1}, kind), "");
+    EXPECT_EQ(why_too_large({most_runs, 50, 100, 1, 1}, kind, Gather::runs), "");
     const std::uint64_t runs = most_runs + 1;
-    EXPECT_EQ(why_too_large({runs, 50, 100, 1, 1}, kind),
+    EXPECT_EQ(why_too_large({runs, 50, 100, 1, 1}, kind, Gather::runs),
               fmt::format("{} runs need up to {} mappings, vm.max_map_count allows {}", runs,
                           runs * 2 + 1024, limit));
   }
 }
 
 TEST_F(WhyTooLarge, CountsDirtyBlocksNotAll) {
-  EXPECT_EQ(why_too_large({most_runs, 50, 10, 64, 1}, ShootdownKind::mprotect), "");
-  EXPECT_EQ(why_too_large({kMostBlocks, 50, 0, 1, 1}, ShootdownKind::munmap), "");
+  EXPECT_EQ(why_too_large({most_runs, 50, 10, 64, 1}, ShootdownKind::mprotect, Gather::runs), "");
+  EXPECT_EQ(why_too_large({kMostBlocks, 50, 0, 1, 1}, ShootdownKind::munmap, Gather::runs), "");
 }
 
-TEST_F(WhyTooLarge, ConcernsTheRevokingBackendsOnly) {
-  for (const ShootdownKind kind :
-       {ShootdownKind::none, ShootdownKind::noop, ShootdownKind::mprotect_range}) {
-    EXPECT_EQ(why_too_large({kMostBlocks, 50, 100, 1, 1}, kind), "") << name_of(kind);
+TEST_F(WhyTooLarge, ConcernsArraysOfWhatSplitsMappingsOnly) {
+  for (const ShootdownKind kind : kShootdownKinds) {
+    for (const Gather gather : kGathers) {
+      const std::string reason = why_too_large({kMostBlocks, 50, 100, 1, 1}, kind, gather);
+      EXPECT_EQ(reason.empty(), !splits_mappings(gather, kind))
+          << name_of(kind) << " " << name_of(gather) << ": " << reason;
+    }
   }
+}
+
+// With more it would begin a flush by undoing the ones before.
+TEST_F(WhyTooLarge, ARangeFlushOfAnArrayHasALimitOfItsOwn) {
+  const std::uint64_t most = kMostExecutableRanges;
+  if (most + 1 > most_runs) {
+    GTEST_SKIP() << "vm.max_map_count is the limit here";
+  }
+  const ShootdownKind kind = ShootdownKind::mprotect_range;
+  EXPECT_EQ(why_too_large({most, 50, 100, 1, 1}, kind, Gather::per_block), "");
+  EXPECT_EQ(why_too_large({most + 1, 50, 100, 1, 1}, kind, Gather::per_block),
+            fmt::format("{} ranges are more than the {} that it keeps apart", most + 1, most));
+  EXPECT_EQ(why_too_large({most + 1, 50, 100, 1, 1}, ShootdownKind::mprotect, Gather::runs), "");
 }
 
 // The other side of the promise: what is not refused can be had.

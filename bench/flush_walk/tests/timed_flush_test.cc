@@ -24,6 +24,7 @@
 #include <tuple>
 #include <vector>
 
+#include "allocator/tests/memory_probe.h"
 #include "bench/flush_walk/load.h"
 #include "bench/flush_walk/walk_measurement.h"
 #include "topology/machine.h"
@@ -126,7 +127,25 @@ void allocate_malloc() {
 }
 void ask_for_the_process() { syscall(SYS_getpid); }
 
-class TimedFlush : public ::testing::TestWithParam<std::tuple<Walk, ShootdownKind>> {
+struct Backend {
+  ShootdownKind kind;
+  Gather gather;
+};
+
+// Each backend with the gather that it goes with, or with all others that make sense.
+std::vector<Backend> backends(bool usual) {
+  std::vector<Backend> all;
+  for (const ShootdownKind kind : kShootdownKinds) {
+    for (const Gather gather : kGathers) {
+      if ((gather == gather_for(kind)) == usual && why_senseless(gather, kind).empty()) {
+        all.push_back({kind, gather});
+      }
+    }
+  }
+  return all;
+}
+
+class TimedFlush : public ::testing::TestWithParam<std::tuple<Walk, Backend>> {
  protected:
   void SetUp() override {
 #if defined(FLUSHWALK_SANITIZED)
@@ -139,7 +158,8 @@ class TimedFlush : public ::testing::TestWithParam<std::tuple<Walk, ShootdownKin
   }
 
   static Walk walk() { return std::get<0>(GetParam()); }
-  static ShootdownKind kind() { return std::get<1>(GetParam()); }
+  static ShootdownKind kind() { return std::get<1>(GetParam()).kind; }
+  static Gather gather() { return std::get<1>(GetParam()).gather; }
   static std::uint64_t expected_visits() {
     if (walk() == Walk::free_list) {
       return 32;
@@ -153,12 +173,12 @@ class TimedFlush : public ::testing::TestWithParam<std::tuple<Walk, ShootdownKin
   // A load whose backend has had its first flush, which makes its book-keeping grow.
   static std::unique_ptr<Load> warm_load() {
     std::string error;
-    std::unique_ptr<Load> load = Load::build(kShape, kind(), &error);
+    std::unique_ptr<Load> load = Load::build(kShape, kind(), gather(), &error);
     if (load == nullptr) {
       ADD_FAILURE() << error;
       return nullptr;
     }
-    FlushPlan plan(gather_for(kind()));
+    FlushPlan plan = load->make_plan();
     load->allocator().collect(walk(), Check::locked, plan);
     EXPECT_EQ(load->shootdown().flush(plan.ranges()), 0);
     EXPECT_EQ(load->shootdown().settle(), 0);
@@ -171,7 +191,7 @@ class TimedFlush : public ::testing::TestWithParam<std::tuple<Walk, ShootdownKin
 TEST_P(TimedFlush, ReportsWhatTheWalkAndTheShootdownDid) {
   const auto load = warm_load();
   ASSERT_NE(load, nullptr);
-  FlushPlan plan(gather_for(kind()), load->dirty_blocks());
+  FlushPlan plan = load->make_plan();
   FlushReport report;
   const Clock clock = counter_clock();
   const std::uint64_t before = load->shootdown().calls();
@@ -182,15 +202,14 @@ TEST_P(TimedFlush, ReportsWhatTheWalkAndTheShootdownDid) {
   EXPECT_EQ(report.system_errno, 0);
   EXPECT_EQ(report.visited, expected_visits());
   EXPECT_EQ(report.dirty_blocks, walk() == Walk::free_list ? 8U : 16U);
-  EXPECT_EQ(load->shootdown().calls() - before,
-            kind() == ShootdownKind::none ? 0U : plan.ranges().size());
-  EXPECT_EQ(plan.ranges().size(), revokes(kind()) ? report.dirty_blocks : 1U);
+  EXPECT_EQ(load->shootdown().calls() - before, expected_calls(kind(), plan.ranges().size()));
+  EXPECT_EQ(plan.ranges().size(), is_array(gather()) ? report.dirty_blocks : 1U);
 }
 
 TEST_P(TimedFlush, WithoutAShootdownEndsWithTheWalk) {
   const auto load = warm_load();
   ASSERT_NE(load, nullptr);
-  FlushPlan plan(gather_for(kind()), load->dirty_blocks());
+  FlushPlan plan = load->make_plan();
   FlushReport report;
   const Clock clock = counter_clock();
   const std::uint64_t before = load->shootdown().calls();
@@ -206,7 +225,7 @@ TEST_P(TimedFlush, AllocatesNothing) {
   Shootdown* const shootdown = kind() == ShootdownKind::none ? nullptr : &load->shootdown();
   for (int i = 0; i < 20; ++i) {
     // As the measurement has it: with room for every dirty block.
-    FlushPlan plan(gather_for(kind()), load->dirty_blocks());
+    FlushPlan plan = load->make_plan();
     FlushReport report;
     const std::size_t before = allocations;
     timed_flush(clock, load->allocator(), walk(), plan, shootdown, &report);
@@ -223,7 +242,7 @@ TEST_P(TimedFlush, AnAllocationWouldBeSeen) {
   const Clock clock = counter_clock();
   for (void (*const act)() : {allocate_new, allocate_malloc}) {
     Misbehaving misbehaving(act);
-    FlushPlan plan(gather_for(kind()), load->dirty_blocks());
+    FlushPlan plan = load->make_plan();
     FlushReport report;
     const std::size_t before = allocations;
     timed_flush(clock, load->allocator(), walk(), plan, &misbehaving, &report);
@@ -240,7 +259,7 @@ TEST_P(TimedFlush, TheFirstOnesOfAMeasurementAllocateNoMoreThanTheLast) {
   const topology::Placement placement{"compact", machine.value().usable_cpus().front(), {}};
   const Clock clock = counter_clock();
   const std::atomic<bool> stop{false};
-  const WalkGroup group{{{2, 50, 100, 1, 1}, kind(), 0}, {walk()}};
+  const WalkGroup group{{{2, 50, 100, 1, 1}, kind(), 0, gather()}, {walk()}};
   std::string error;
   const auto measurement =
       WalkMeasurement::prepare(group, {clock, machine.value(), placement, 5, stop}, &error);
@@ -280,6 +299,16 @@ std::vector<long> calls_of(ShootdownKind kind) {
   switch (kind) {
     case ShootdownKind::none:
       break;
+    case ShootdownKind::membarrier:
+      calls.push_back(SYS_membarrier);
+      break;
+    case ShootdownKind::cold_range:
+      calls.push_back(SYS_madvise);
+      break;
+    case ShootdownKind::guard:
+    case ShootdownKind::dontneed:
+      calls.push_back(advises_vectors() ? SYS_process_madvise : SYS_madvise);
+      break;
     case ShootdownKind::noop:
     case ShootdownKind::mprotect_range:
     case ShootdownKind::mprotect:
@@ -300,13 +329,19 @@ int flush_under_filter(const std::vector<std::unique_ptr<Load>>& loads, Walk wal
   const pid_t child = fork();
   if (child == 0) {
     const Clock clock = counter_clock();
-    FlushPlan plan(gather_for(kind), loads[0]->dirty_blocks());
+    const std::vector<long> calls = calls_of(kind);
+    std::vector<FlushPlan> plans;
+    for (const auto& load : loads) {
+      plans.push_back(load->make_plan());
+    }
     FlushReport report;
-    if (!allow_only(calls_of(kind))) {
+    if (!allow_only(calls)) {
       _exit(kNoSeccomp);
     }
     int failed = 0;
-    for (const auto& load : loads) {
+    for (std::size_t at = 0; at < loads.size(); ++at) {
+      const auto& load = loads[at];
+      FlushPlan& plan = plans[at];
       for (int i = 0; i < (revokes(kind) ? 1 : 5); ++i) {
         plan.clear();
         Shootdown* const own = kind == ShootdownKind::none ? nullptr : &load->shootdown();
@@ -356,14 +391,21 @@ TEST_P(TimedFlushCalls, AnyOtherOneWouldBeKilled) {
   EXPECT_EQ(WTERMSIG(status), SIGSYS);
 }
 
-std::string flush_name(const ::testing::TestParamInfo<std::tuple<Walk, ShootdownKind>>& test) {
-  return fmt::format("{}_{}", name_of(std::get<0>(test.param)), name_of(std::get<1>(test.param)));
+std::string flush_name(const ::testing::TestParamInfo<std::tuple<Walk, Backend>>& test) {
+  const Backend& backend = std::get<1>(test.param);
+  return fmt::format("{}_{}_{}", name_of(std::get<0>(test.param)), name_of(backend.kind),
+                     name_of(backend.gather));
 }
 
 INSTANTIATE_TEST_SUITE_P(WalksAndBackends, TimedFlush,
-                         Combine(ValuesIn(kWalks), ValuesIn(kShootdownKinds)), flush_name);
+                         Combine(ValuesIn(kWalks), ValuesIn(backends(true))), flush_name);
 INSTANTIATE_TEST_SUITE_P(WalksAndBackends, TimedFlushCalls,
-                         Combine(ValuesIn(kWalks), ValuesIn(kShootdownKinds)), flush_name);
+                         Combine(ValuesIn(kWalks), ValuesIn(backends(true))), flush_name);
+// What a plan does with a range is the same for each walk.
+INSTANTIATE_TEST_SUITE_P(Gathers, TimedFlush,
+                         Combine(Values(Walk::xarray), ValuesIn(backends(false))), flush_name);
+INSTANTIATE_TEST_SUITE_P(Gathers, TimedFlushCalls,
+                         Combine(Values(Walk::xarray), ValuesIn(backends(false))), flush_name);
 
 }  // namespace
 }  // namespace flushwalk

@@ -110,14 +110,74 @@ TEST(WalkAxes, TheDefaultsAreGood) {
 
 TEST(WalkAxes, EveryShootdownHasItsName) {
   AxisTexts texts = one_case();
-  texts.shootdown = "none,noop,mprotect_range,mprotect,munmap";
+  texts.shootdown = "none,noop,membarrier,mprotect_range,cold_range,mprotect,munmap,guard,dontneed";
   const std::vector<WalkGroup> groups = groups_of(texts);
-  ASSERT_THAT(groups, SizeIs(5));
-  EXPECT_EQ(groups[0].axes.shootdown, ShootdownKind::none);
-  EXPECT_EQ(groups[1].axes.shootdown, ShootdownKind::noop);
-  EXPECT_EQ(groups[2].axes.shootdown, ShootdownKind::mprotect_range);
-  EXPECT_EQ(groups[3].axes.shootdown, ShootdownKind::mprotect);
-  EXPECT_EQ(groups[4].axes.shootdown, ShootdownKind::munmap);
+  ASSERT_THAT(groups, SizeIs(std::size(kShootdownKinds)));
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    EXPECT_EQ(groups[i].axes.shootdown, kShootdownKinds[i]);
+  }
+}
+
+std::vector<std::string> gathers_and_shootdowns(const AxisTexts& texts) {
+  std::vector<std::string> all;
+  for (const WalkGroup& group : groups_of(texts)) {
+    const std::string name = case_name(group.axes, Walk::xarray);
+    const std::size_t from = name.find("gather:");
+    all.push_back(name.substr(from, name.find("/blocks:") - from));
+  }
+  return all;
+}
+
+TEST(WalkAxes, AGatherThatIsNotAskedForIsTheOneThatTheShootdownGoesWith) {
+  AxisTexts texts = one_case();
+  texts.shootdown = "none,cold_range,guard,dontneed";
+  EXPECT_THAT(gathers_and_shootdowns(texts),
+              ElementsAre("gather:hull/shootdown:none", "gather:hull/shootdown:cold_range",
+                          "gather:runs/shootdown:guard", "gather:runs/shootdown:dontneed"));
+  texts.gather = "auto";
+  EXPECT_THAT(gathers_and_shootdowns(texts), SizeIs(4));
+}
+
+TEST(WalkAxes, EveryShootdownIsCombinedWithEveryGather) {
+  AxisTexts texts = one_case();
+  texts.shootdown = "mprotect_range,membarrier";
+  texts.gather = "hull,full,per_block,runs";
+  EXPECT_THAT(
+      gathers_and_shootdowns(texts),
+      ElementsAre("gather:hull/shootdown:mprotect_range", "gather:full/shootdown:mprotect_range",
+                  "gather:per_block/shootdown:mprotect_range",
+                  "gather:runs/shootdown:mprotect_range", "gather:hull/shootdown:membarrier",
+                  "gather:full/shootdown:membarrier", "gather:per_block/shootdown:membarrier",
+                  "gather:runs/shootdown:membarrier"));
+}
+
+TEST(WalkAxes, RespondersTurnFasterThanGathers) {
+  AxisTexts texts = one_case();
+  texts.gather = "full,hull";
+  texts.responders = "1,0";
+  const std::vector<WalkGroup> groups = groups_of(texts);
+  ASSERT_THAT(groups, SizeIs(4));
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(groups[i].axes.gather(), i < 2 ? Gather::full : Gather::hull);
+    EXPECT_EQ(groups[i].axes.responders, i % 2 == 0 ? 1U : 0U);
+  }
+}
+
+// The same combination, by whatever name, is the same case: a report can be added to.
+TEST(WalkAxes, AskingForTheUsualGatherChangesNoName) {
+  AxisTexts texts = one_case();
+  const std::vector<std::string> usual = gathers_and_shootdowns(texts);
+  texts.gather = "hull";
+  EXPECT_EQ(gathers_and_shootdowns(texts), usual);
+}
+
+TEST(WalkAxes, AGatherThatMakesNoSenseIsRefused) {
+  AxisTexts texts = one_case();
+  texts.gather = "runs,hull";
+  texts.shootdown = "mprotect_range,munmap";
+  EXPECT_EQ(problem_of(texts), "--gather: " + why_senseless(Gather::hull, ShootdownKind::munmap));
+  texts.gather = "runs";
+  EXPECT_EQ(problem_of(texts), "no problem");
 }
 
 TEST(WalkAxes, ACaseNameTellsEveryAxis) {
@@ -169,7 +229,9 @@ TEST_P(WalkAxesBadValue, IsToldWithFlagValueAndWhatIsAllowed) {
   EXPECT_EQ(std::get<Problem>(made), (Problem{bad.flag, bad.message}));
 }
 
-constexpr const char* kKinds = " is not one of none, noop, mprotect_range, mprotect, munmap";
+#define ALL_KINDS \
+  "none, noop, membarrier, mprotect_range, cold_range, mprotect, munmap, guard, dontneed"
+constexpr const char* kKinds = " is not one of " ALL_KINDS;
 
 INSTANTIATE_TEST_SUITE_P(
     Names, WalkAxesBadValue,
@@ -182,6 +244,11 @@ INSTANTIATE_TEST_SUITE_P(
                  " free_list is not one of " ALL_WALKS},
         BadValue{"--walk", &AxisTexts::walk, "xarray,xarray", "xarray is named twice"},
         BadValue{"--check", &AxisTexts::check, "none", "none is not one of locked, lockless"},
+        BadValue{"--gather", &AxisTexts::gather, "auto,hull",
+                 "auto is not one of hull, per_block, runs, full"},
+        BadValue{"--gather", &AxisTexts::gather, "",
+                 "an empty value is not one of hull, per_block, runs, full"},
+        BadValue{"--gather", &AxisTexts::gather, "full,full", "full is named twice"},
         BadValue{"--index", &AxisTexts::index, "flat", "flat is not one of kernel, dense"},
         BadValue{"--spread", &AxisTexts::spread, "all", "all is not one of even, listed"},
         BadValue{"--descriptors", &AxisTexts::descriptors, "",
@@ -219,8 +286,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"--dirty-slots", &AxisTexts::dirty_slots, "2,48", "48 is not a power of two"},
         BadValue{"--queues", &AxisTexts::queues, "0", "0 is not in 1..1024"},
         BadValue{"--queues", &AxisTexts::queues, "1025", "1025 is not in 1..1024"},
-        BadValue{"--shootdown", &AxisTexts::shootdown, "ipi",
-                 "ipi is not one of none, noop, mprotect_range, mprotect, munmap"},
+        BadValue{"--shootdown", &AxisTexts::shootdown, "ipi", "ipi is not one of " ALL_KINDS},
         BadValue{"--shootdown", &AxisTexts::shootdown, "none,none", "none is named twice"},
         BadValue{"--responders", &AxisTexts::responders, "-1", "-1 is not in 0..65535"},
         BadValue{"--responders", &AxisTexts::responders, "65536", "65536 is not in 0..65535"},

@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocator/tests/memory_probe.h"
 #include "bench/flush_walk/walk_rows.h"
 #include "bench/support/kernel_tables.h"
 #include "topology/pinned_thread.h"
@@ -119,7 +120,7 @@ void expect_consistent(const WalkResult& result, ShootdownKind kind, unsigned sa
     EXPECT_GT(result.walk.values()[i], 0U);
   }
   const bool interrupting = interrupts(kind) && responders != 0;
-  EXPECT_EQ(result.calls, kind == ShootdownKind::none ? 0 : result.ranges);
+  EXPECT_EQ(result.calls, expected_calls(kind, result.ranges));
   EXPECT_EQ(result.expected, interrupting ? samples * result.calls * responders : 0);
   ASSERT_EQ(result.responders.size(), responders);
   for (const ResponderResult& responder : result.responders) {
@@ -162,8 +163,9 @@ TEST_P(MeasuringEach, ResultsAreTheWalksOwnInTheirOrder) {
         EXPECT_EQ(results[1].report.visited, 64U);
         EXPECT_EQ(results[1].report.dirty_blocks, 16U);
         EXPECT_EQ(results[1].stale_slots, 0U);
-        EXPECT_EQ(results[0].ranges, revokes(GetParam()) ? 8U : 1U);
-        EXPECT_EQ(results[1].ranges, revokes(GetParam()) ? 16U : 1U);
+        const bool runs = gather_for(GetParam()) == Gather::runs;
+        EXPECT_EQ(results[0].ranges, runs ? 8U : 1U);
+        EXPECT_EQ(results[1].ranges, runs ? 16U : 1U);
         // Dirty is each fourth block, its first 4 slots.
         EXPECT_EQ(results[0].hull_pages, 28 * kBlockSlots + 4);
         EXPECT_EQ(results[1].hull_pages, 60 * kBlockSlots + 4);
@@ -174,6 +176,50 @@ TEST_P(MeasuringEach, ResultsAreTheWalksOwnInTheirOrder) {
 
 INSTANTIATE_TEST_SUITE_P(Backends, MeasuringEach, ::testing::ValuesIn(kShootdownKinds),
                          [](const auto& kind) { return std::string(name_of(kind.param)); });
+
+// Page faults of the calling thread so far.
+long minor_faults() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_minflt;
+}
+
+// What a flush takes away is there again before the next one, or that would have nothing to do.
+TEST_F(Measuring, ThePagesOfEachFlushWereTouchedAfterTheOneBefore) {
+  place(0, ShootdownKind::dontneed);
+  on_initiator([&] {
+    constexpr unsigned kSamples = 10;
+    const auto measurement = prepare(kSamples);
+    ASSERT_NE(measurement, nullptr);
+    const long before = minor_faults();
+    const std::vector<WalkResult> results = measure(*measurement);
+    ASSERT_THAT(results, SizeIs(2));
+    // 4 pages of 8 and of 16 blocks; a sample's are touched before the next one's.
+    EXPECT_GE(minor_faults() - before, (2 * kSamples - 1) * 8 * 4 + (kSamples - 1) * 8 * 4);
+  });
+}
+
+// Each gather hands the backend its own ranges; what the walk did not find, full alone covers.
+TEST_F(Measuring, TheGatherIsTheGroups) {
+  place(0, ShootdownKind::mprotect_range);
+  for (const Gather gather : kGathers) {
+    SCOPED_TRACE(name_of(gather));
+    group.axes.asked_gather = gather;
+    on_initiator([&] {
+      const auto measurement = prepare(4);
+      ASSERT_NE(measurement, nullptr);
+      std::vector<WalkResult> results = measure(*measurement);
+      ASSERT_THAT(results, SizeIs(2));
+      for (std::size_t walk = 0; walk < 2; ++walk) {
+        expect_consistent(results[walk], ShootdownKind::mprotect_range, 4, 0);
+        EXPECT_EQ(results[walk].ranges, is_array(gather) ? results[walk].report.dirty_blocks : 1);
+        EXPECT_EQ(rows(*measurement, walk, &results[walk]).front().gather, name_of(gather));
+      }
+      EXPECT_EQ(results[0].stale_slots, gather == Gather::full ? 0U : 32U);
+      EXPECT_EQ(results[1].stale_slots, 0U);
+    });
+  }
+}
 
 TEST_F(Measuring, WalksKeepTheGroupsOrder) {
   group.walks = {Walk::xarray, Walk::free_list};
@@ -270,7 +316,7 @@ TEST_P(MeasuringInterrupts, GapsAndTheKernelsRowTellTheSame) {
   bool seen_by_gaps = false;
   on_initiator([&] {
     mechanism = find_shootdown_mechanism(machine, cpu, clock).mechanism;
-    const bool row_counts = tlb_row_counts(mechanism);
+    const bool row_counts = tlb_row_counts(mechanism) && flushes_tlb(GetParam());
     const auto measurement = prepare(kSamples);
     ASSERT_NE(measurement, nullptr);
     for (int i = 0; i < 40 && !(seen_by_gaps && (seen_by_kernel || !row_counts)); ++i) {
@@ -281,7 +327,7 @@ TEST_P(MeasuringInterrupts, GapsAndTheKernelsRowTellTheSame) {
       std::uint64_t in_rows = 0;
       for (const WalkResult& result : results) {
         expect_consistent(result, GetParam(), kSamples, 1);
-        EXPECT_EQ(result.expected, kSamples * result.ranges);
+        EXPECT_EQ(result.expected, kSamples * result.calls);
         const ResponderResult& responder = result.responders[0];
         EXPECT_EQ(responder.cpu, cpu);
         EXPECT_EQ(responder.lost_gaps, 0U);
@@ -301,13 +347,16 @@ TEST_P(MeasuringInterrupts, GapsAndTheKernelsRowTellTheSame) {
   if (mechanism == ShootdownMechanism::unknown) {
     GTEST_SKIP() << "the responder's CPU is too busy to be interrupted";
   }
-  EXPECT_EQ(seen_by_gaps, mechanism != ShootdownMechanism::broadcast);
-  EXPECT_EQ(seen_by_kernel, mechanism == ShootdownMechanism::ipi);
+  const bool flushes = flushes_tlb(GetParam());
+  EXPECT_EQ(seen_by_gaps, mechanism != ShootdownMechanism::broadcast || !flushes);
+  EXPECT_EQ(seen_by_kernel, mechanism == ShootdownMechanism::ipi && flushes);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, MeasuringInterrupts,
-                         ::testing::Values(ShootdownKind::mprotect_range, ShootdownKind::mprotect,
-                                           ShootdownKind::munmap),
+                         ::testing::Values(ShootdownKind::membarrier, ShootdownKind::mprotect_range,
+                                           ShootdownKind::cold_range, ShootdownKind::mprotect,
+                                           ShootdownKind::munmap, ShootdownKind::guard,
+                                           ShootdownKind::dontneed),
                          [](const auto& kind) { return std::string(name_of(kind.param)); });
 
 // A stall is one gap of the responder's loop: longer than the shortest that is recorded, and no

@@ -333,6 +333,11 @@ TEST_F(MakeRows, EveryRowTellsAxesAndWork) {
   WalkResult other = good_result();
   EXPECT_EQ(rows(ShootdownKind::mprotect, &other, 0).front().walk, "free_list");
   EXPECT_EQ(rows(ShootdownKind::mprotect, &other, 0).front().gather, "runs");
+  group.axes.asked_gather = Gather::per_block;
+  const MeasurementRow row = rows(ShootdownKind::cold_range, &other, 0).front();
+  EXPECT_EQ(row.gather, "per_block");
+  EXPECT_EQ(row.shootdown, "cold_range");
+  EXPECT_EQ(row.case_name, case_name(group.axes, Walk::free_list));
 }
 
 }  // namespace

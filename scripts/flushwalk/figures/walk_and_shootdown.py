@@ -12,7 +12,7 @@ from flushwalk.figures.base import Figure, Table, panels, walks_in
 from flushwalk.results import Results
 
 _HELD = ("blocks", "full_percent", "dirty_percent", "dirty_slots", "queues")
-_BACKENDS = ("mprotect_range", "mprotect", "munmap")
+_BACKENDS = ("mprotect_range", "cold_range", "mprotect", "munmap", "guard", "dontneed")
 
 
 def collect(results: Results) -> pd.DataFrame:
@@ -26,10 +26,10 @@ def collect(results: Results) -> pd.DataFrame:
 
 
 def _backend_rank(name: object) -> tuple[bool, int, str]:
-    """Known backends first, in their order; the control last."""
+    """Known backends first, in their order; what flushes nothing last."""
     text = str(name)
     known = _BACKENDS.index(text) if text in _BACKENDS else len(_BACKENDS)
-    return (text == "noop", known, text)
+    return (text in measures.CONTROLS, known, text)
 
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
@@ -120,7 +120,7 @@ def reading(frame: pd.DataFrame) -> str:
     del frame
     return ("Walk and shootdown are timed within the same flush, by a reading of the clock between "
             "them; medians of parts add up to the median of the whole only nearly. noop is a "
-            "system call that flushes nothing.")
+            "system call that flushes nothing, membarrier one that interrupts and flushes nothing.")
 
 
 FIGURE = Figure(
