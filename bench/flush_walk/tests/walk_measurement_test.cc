@@ -397,6 +397,23 @@ TEST_F(Measuring, TheControlExpectsNoShootdown) {
   });
 }
 
+// An interrupt that flushes nothing is expected, and not in the kernel's row of flushes.
+TEST_F(Measuring, AnInterruptAloneIsProvenByGapsAlone) {
+  place(1, ShootdownKind::membarrier);
+  if (IsSkipped()) {
+    return;
+  }
+  on_initiator([&] {
+    const auto measurement = prepare(50);
+    ASSERT_NE(measurement, nullptr);
+    for (WalkResult& result : measure(*measurement)) {
+      EXPECT_EQ(result.calls, 1U);
+      EXPECT_EQ(result.expected, 50U);
+      EXPECT_EQ(result.responders[0].tlb_interrupts, std::nullopt);
+    }
+  });
+}
+
 // A process that wants the responder's CPU for itself.
 class ForeignLoad {
  public:
