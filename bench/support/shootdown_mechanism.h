@@ -39,8 +39,8 @@ struct MechanismRound {
   std::uint64_t gaps = 0;        // of the other CPU's clock, which begin in one of these calls
   std::uint64_t controls = 0;    // mprotect calls that change nothing
   std::uint64_t control_gaps = 0;
-  Ticks elapsed = 0;                            // of the calls that flush
-  Ticks stopped = 0;                            // of that, what the other CPU's gaps add up to
+  Ticks in_calls = 0;                           // time in the calls that flush, all added up
+  Ticks stopped = 0;                            // of that, while the other CPU was in a gap
   std::optional<std::uint64_t> tlb_interrupts;  // nullopt where the kernel has no such row
 };
 

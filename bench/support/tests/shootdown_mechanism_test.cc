@@ -23,7 +23,7 @@ MechanismRound quiet_round(std::uint64_t gaps, std::optional<std::uint64_t> tlb_
           .gaps = gaps,
           .controls = 50,
           .control_gaps = 0,
-          .elapsed = 1'000'000,
+          .in_calls = 1'000'000,
           .stopped = gaps * 10'000,
           .tlb_interrupts = tlb_interrupts};
 }
@@ -45,7 +45,7 @@ TEST(MechanismOf, ABroadcastStopsNobody) {
   EXPECT_EQ(mechanism_of(quiet_round(1, std::nullopt)), ShootdownMechanism::broadcast);
 }
 
-// The thread was not on the CPU for half of the time: one gap that began before the calls.
+// The thread was not on the CPU in half of the calls: gaps that began before them.
 TEST(MechanismOf, AnAbsentThreadIsNoBroadcast) {
   MechanismRound round = quiet_round(0, 0);
   round.stopped = 500'000;
