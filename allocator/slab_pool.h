@@ -2,7 +2,7 @@
 // kmem caches. Each queue takes from slabs of its own, as each CPU of a kernel does: what one queue
 // has taken one after another lies side by side, whatever the others took meanwhile. So a walk of a
 // queue finds its blocks in memory as the kernel's does, and not one here and one there (1,024
-// queues, 1,048,576 blocks: 8 ns a block on a free list instead of 74).
+// queues, 1,048,576 blocks: 14 ns a block on a free list instead of 74).
 #ifndef FLUSHWALK_ALLOCATOR_SLAB_POOL_H_
 #define FLUSHWALK_ALLOCATOR_SLAB_POOL_H_
 
