@@ -73,11 +73,6 @@ Block* Block::of_retire_node(rcu::RetireNode* node) {
   return reinterpret_cast<Block*>(reinterpret_cast<std::byte*>(node) -
                                   offsetof(Block, retire_node));
 }
-Block* Block::of_dirty_node(DirtyListNode* node) {
-  return reinterpret_cast<Block*>(reinterpret_cast<std::byte*>(node) - offsetof(Block, dirty_node));
-}
-static_assert(offsetof(Block, dirty_node) + sizeof(DirtyListNode) <= 64,
-              "a walk reads one cache line of a block");
 #pragma GCC diagnostic pop
 
 }  // namespace flushwalk

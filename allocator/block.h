@@ -209,6 +209,16 @@ class alignas(64) Block : public RcuListNode {
 
 static_assert(alignof(Block) == 64 && sizeof(Block) == 128);
 
+// offsetof on a type with atomics is conditionally supported; g++ and clang both support it.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+inline Block* Block::of_dirty_node(DirtyListNode* node) {
+  return reinterpret_cast<Block*>(reinterpret_cast<std::byte*>(node) - offsetof(Block, dirty_node));
+}
+static_assert(offsetof(Block, dirty_node) + sizeof(DirtyListNode) <= 64,
+              "a walk reads one cache line of a block");
+#pragma GCC diagnostic pop
+
 constexpr std::size_t Block::bytes_for(unsigned slots) {
   return sizeof(Block) + BlockState::used_map_words(slots) * sizeof(std::uint64_t);
 }

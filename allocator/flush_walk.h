@@ -19,16 +19,15 @@
 //   that finds a range sets no mark: the mark is there, or a walk has cleared it and is yet to
 //   visit. That walk holds the purge mutex from before it clears to after its flush, so a flush
 //   that begins after the further free has returned waits for it.
-// - dirty_list: the blocks that such a free has put on the queue's list, in its order. Complete by
+// - dirty_list: the blocks that such a free has put on the queue's lists, in its order. Complete by
 //   the same argument: a block is taken off before it is visited. What is added during the walk is
-//   left for the next.
-// - list_and_full: the old walk, and what it missed: the free list, then the entries with the
-// second
-//   mark, which is on the dirty blocks that have no never-used slot. It is set inside the block's
-//   lock, by a free as above, and by the alloc that hands out the last slot of a dirty block,
-//   before the block leaves the free list. Complete: what is dirty is on the list or marked all the
-//   time, and goes one way only. A block that leaves the list before the walk has come to it was
-//   marked before, and the marks are looked at afterwards.
+//   left for the next. The full ones are looked at last, for that way blocks go.
+// - list_and_full: the old walk, and what it missed: the free list, then the dirty blocks that have
+//   no never-used slot, which the queue lists apart. A block is put there inside its lock, by a
+//   free as above, and by the alloc that hands out the last slot of a dirty block, before the block
+//   leaves the free list. Complete: what is dirty is on the free list or listed as full all the
+//   time, and goes one way only. A block that leaves the free list before the walk has come to it
+//   was put on the other before, and that is looked at afterwards.
 // The last three need a revision whose flush resets what it collects under the purge mutex (from p3
 // on); and an allocator that keeps marks or lists (VmapAllocator::Options).
 #ifndef FLUSHWALK_ALLOCATOR_FLUSH_WALK_H_
@@ -76,10 +75,10 @@ std::uint64_t walk_cursor(const VmapBlockQueue& queue, Visit&& visit) {
   return visited;
 }
 
-template <Mark kMark, class Visit>
+template <class Visit>
 std::uint64_t walk_marked(VmapBlockQueue& queue, Visit&& visit) {
   std::uint64_t visited = 0;
-  queue.blocks.for_each_marked_and_clear<kMark>([&](std::uint64_t, void* block) {
+  queue.blocks.for_each_marked_and_clear([&](std::uint64_t, void* block) {
     ++visited;
     visit(*static_cast<Block*>(block));
   });
@@ -87,22 +86,19 @@ std::uint64_t walk_marked(VmapBlockQueue& queue, Visit&& visit) {
 }
 
 template <class Visit>
-std::uint64_t walk_dirty_list(VmapBlockQueue& queue, Visit&& visit) {
-  std::uint64_t visited = 0;
-  DirtyList::Handful taken;
-  while (queue.dirty.take(&taken)) {
-    for (std::size_t i = 0; i < taken.count; ++i) {
-      visit(*Block::of_dirty_node(taken.nodes[i]));
-    }
-    visited += taken.count;
+std::uint64_t walk_dirty_part(VmapBlockQueue& queue, DirtyPart part, Visit&& visit) {
+  if (queue.dirty.empty(part)) {
+    return 0;
   }
-  return visited;
+  return queue.dirty.take_all(part,
+                              [&](DirtyListNode& node) { visit(*Block::of_dirty_node(&node)); });
 }
 
-// visit_marked: for a block whose mark has been cleared: it must look under the block's lock.
-template <class Visit, class VisitMarked>
+// visit_taken: for a block whose mark has been cleared, or that was taken off a list of dirty ones:
+// it must look under the block's lock.
+template <class Visit, class VisitTaken>
 std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit,
-                         VisitMarked&& visit_marked) {
+                         VisitTaken&& visit_taken) {
   switch (walk) {
     case Walk::free_list:
       return walk_free_list(queue, visit);
@@ -113,12 +109,16 @@ std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit,
     case Walk::cursor:
       return walk_cursor<EmptySlots::skip>(queue, visit);
     case Walk::marked:
-      return walk_marked<kDirtyMark>(queue, visit_marked);
-    case Walk::dirty_list:
-      return walk_dirty_list(queue, visit);
+      return walk_marked(queue, visit_taken);
+    case Walk::dirty_list: {
+      queue.dirty.fetch_first(DirtyPart::full);
+      const std::uint64_t others = walk_dirty_part(queue, DirtyPart::others, visit_taken);
+      return others + walk_dirty_part(queue, DirtyPart::full, visit_taken);
+    }
     case Walk::list_and_full: {
+      queue.dirty.fetch_first(DirtyPart::full);
       const std::uint64_t listed = walk_free_list(queue, visit);
-      return listed + walk_marked<kDirtyFullMark>(queue, visit_marked);
+      return listed + walk_dirty_part(queue, DirtyPart::full, visit_taken);
     }
   }
   return 0;

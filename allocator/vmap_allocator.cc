@@ -44,7 +44,7 @@ VmapAllocator::VmapAllocator(Options options)
       buckets_(make_buckets(options_.cpus, options_.revision->bucket_hash)),
       walk_(options_.walk.value_or(options_.revision->walk)),
       keep_marks_(options_.keep_marks || walk_ == Walk::marked),
-      keep_full_marks_(options_.keep_full_marks || walk_ == Walk::list_and_full),
+      keep_full_lists_(options_.keep_full_lists || walk_ == Walk::list_and_full),
       keep_dirty_lists_(options_.keep_dirty_lists || walk_ == Walk::dirty_list) {
   assert(can_walk(*options_.revision, walk_));
   queues_.reserve(options_.cpus.ids());
@@ -134,9 +134,8 @@ void VmapAllocator::take_slots(Block& block, unsigned slots, AllocReport* report
   report->serial = block.serial;
   report->left_list = report->free == 0;
   if (report->left_list) {
-    if (keep_full_marks_ && block.state.has_dirty_range()) {
-      const IndexPlace place = place_of(block.va_start);
-      place.blocks.set_mark(place.key, kDirtyFullMark);
+    if (keep_full_lists_ && block.state.has_dirty_range()) {
+      place_of(block.va_start).dirty.add(DirtyPart::full, &block.dirty_node);
     }
     const std::lock_guard guard(queue_of(block).lock);
     RcuList::erase(&block);
@@ -202,19 +201,17 @@ Block* VmapAllocator::block_at(Address address) const {
 
 // With the block's lock held, when its dirty range was empty and is not any more. See flush_walk.h.
 void VmapAllocator::block_got_dirty(Block* block) {
-  const bool full = keep_full_marks_ && block->state.free() == 0;
-  if (!keep_marks_ && !full && !keep_dirty_lists_) {
+  const bool full = keep_full_lists_ && block->state.free() == 0;
+  const bool is_listed = keep_dirty_lists_ || full;
+  if (!keep_marks_ && !is_listed) {
     return;
   }
   const IndexPlace place = place_of(block->va_start);
   if (keep_marks_) {
-    place.blocks.set_mark(place.key, kDirtyMark);
+    place.blocks.set_mark(place.key);
   }
-  if (full) {
-    place.blocks.set_mark(place.key, kDirtyFullMark);
-  }
-  if (keep_dirty_lists_) {
-    place.dirty.add(&block->dirty_node);
+  if (is_listed) {
+    place.dirty.add(full ? DirtyPart::full : DirtyPart::others, &block->dirty_node);
   }
 }
 
@@ -269,7 +266,7 @@ bool VmapAllocator::free_block(Block* block) {
   const IndexPlace place = place_of(block->va_start);
   [[maybe_unused]] const void* const erased = place.blocks.erase(place.key);
   assert(erased == block);
-  if (keep_dirty_lists_) {
+  if (keep_dirty_lists_ || keep_full_lists_) {
     place.dirty.remove(&block->dirty_node);
   }
   VmapArea* const area = block->area;

@@ -61,7 +61,7 @@ class VmapAllocator {
     // What free() keeps up for `marked`, `list_and_full` and `dirty_list`. The allocator's own walk
     // has what it needs; collect() by another one needs it named here.
     bool keep_marks = false;
-    bool keep_full_marks = false;
+    bool keep_full_lists = false;
     bool keep_dirty_lists = false;
     // Both may be null (no system calls; no shadow accounting) and outlive the allocator.
     Shootdown* shootdown = nullptr;
@@ -176,7 +176,7 @@ class VmapAllocator {
   struct IndexPlace {
     XArray& blocks;
     std::uint64_t key;
-    DirtyList& dirty;
+    DirtyLists& dirty;
   };
   IndexPlace place_of(Address address) const {
     const Bucket& bucket = bucket_of(address);
@@ -225,7 +225,7 @@ class VmapAllocator {
   std::vector<Bucket> buckets_;                          // by remainder of the hash
   Walk walk_;
   bool keep_marks_;
-  bool keep_full_marks_;
+  bool keep_full_lists_;
   bool keep_dirty_lists_;
   std::atomic<std::uint64_t> blocks_created_{0};
 

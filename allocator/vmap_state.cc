@@ -61,16 +61,14 @@ std::string VmapAllocator::broken_invariant() const {
       return fmt::format("block {}: doomed and still in its xarray", view.serial);
     }
     const IndexPlace place = place_of(view.start);
-    if (keep_marks_ && block->state.has_dirty_range() &&
-        !place.blocks.get_mark(place.key, kDirtyMark)) {
+    if (keep_marks_ && block->state.has_dirty_range() && !place.blocks.get_mark(place.key)) {
       return fmt::format("block {}: dirty and not marked", view.serial);
     }
-    if (keep_full_marks_ && block->state.has_dirty_range() && view.free == 0 &&
-        !place.blocks.get_mark(place.key, kDirtyFullMark)) {
-      return fmt::format("block {}: dirty, full and not marked so", view.serial);
+    if (keep_full_lists_ && block->state.has_dirty_range() && view.free == 0 &&
+        !block->dirty_node.listed_as_full()) {
+      return fmt::format("block {}: dirty, full and not listed so", view.serial);
     }
-    if (keep_dirty_lists_ && block->state.has_dirty_range() &&
-        block->dirty_node.prev_dirty == nullptr) {
+    if (keep_dirty_lists_ && block->state.has_dirty_range() && !block->dirty_node.listed()) {
       return fmt::format("block {}: dirty and on no dirty list", view.serial);
     }
     if (view.on_list != (view.free > 0)) {

@@ -21,16 +21,15 @@ unsigned root_shift_for(std::uint64_t index) {
 
 }  // namespace
 
-void XArrayNode::clear_mark(Mark mark, unsigned slot) {
+void XArrayNode::unmark(unsigned slot) {
   XArrayNode* node = this;
   while (node != nullptr) {
-    std::atomic<std::uint64_t>& word = node->marks(mark);
-    const std::uint64_t before = word.load(std::memory_order_relaxed);
+    const std::uint64_t before = node->marks.load(std::memory_order_relaxed);
     const std::uint64_t after = before & ~bit(slot);
     if (after == before) {
       return;
     }
-    word.store(after, std::memory_order_relaxed);
+    node->marks.store(after, std::memory_order_relaxed);
     if (after != 0) {
       return;
     }
@@ -39,10 +38,10 @@ void XArrayNode::clear_mark(Mark mark, unsigned slot) {
   }
 }
 
-void XArrayNode::clear_all(Mark mark) {
-  marks(mark).store(0, std::memory_order_relaxed);
+void XArrayNode::unmark_all() {
+  marks.store(0, std::memory_order_relaxed);
   if (XArrayNode* const above = parent.load(std::memory_order_relaxed); above != nullptr) {
-    above->clear_mark(mark, offset);
+    above->unmark(offset);
   }
 }
 
@@ -85,7 +84,7 @@ void XArray::retire(Node* node) {
 void* XArray::find(std::uint64_t* index) const {
   void* entry = head_.load(std::memory_order_acquire);
   if (!Node::is_node(entry)) {
-    return *index == 0 ? Node::entry_of(entry) : nullptr;
+    return *index == 0 ? Node::without_mark(entry) : nullptr;
   }
   const Node* node = Node::of(entry);
   if (*index > Node::span_mask(node->shift)) {
@@ -148,8 +147,8 @@ XArray::Stored XArray::put(std::uint64_t index, void* entry, bool replace) {
     if (head != nullptr && !replace) {
       return {Error::busy, nullptr};
     }
-    head_.store(Node::with_marks_of(head, entry), std::memory_order_release);
-    return {Error::none, Node::entry_of(head)};
+    head_.store(Node::has_mark(head) ? Node::with_mark(entry) : entry, std::memory_order_release);
+    return {Error::none, Node::without_mark(head)};
   }
   Node* node = Node::of(head);
   if (index > Node::span_mask(node->shift)) {
@@ -255,19 +254,17 @@ Error XArray::grow(void* head, std::uint64_t index, void* entry) {
     give_back_all(top->word());
     return error;
   }
-  for (const Mark mark : kMarks) {
-    const bool is_marked = top_is_marked(mark);
-    for (Node* node = bottom; is_marked && node != nullptr;
-         node = node->parent.load(std::memory_order_relaxed)) {
-      node->set_mark(mark, 0);
-    }
+  const bool is_marked = top_is_marked();
+  for (Node* node = bottom; is_marked && node != nullptr;
+       node = node->parent.load(std::memory_order_relaxed)) {
+    node->mark(0);
   }
   if (Node::is_node(head)) {
     bottom->fill(0, head);
     // A reader who is below already climbs into the new roots by this, and not by the head.
     Node::of(head)->parent.store(bottom, std::memory_order_release);
   } else {
-    bottom->fill(0, Node::entry_of(head));
+    bottom->fill(0, Node::without_mark(head));
   }
   head_.store(top->word(), std::memory_order_release);
   return Error::none;
@@ -299,7 +296,7 @@ void* XArray::erase(std::uint64_t index) {
     }
     head_.store(nullptr, std::memory_order_release);
     look_whether_marked();
-    return Node::entry_of(head);
+    return Node::without_mark(head);
   }
   Node* const leaf = writers_leaf_of(head, index);
   if (leaf == nullptr) {
@@ -307,9 +304,7 @@ void* XArray::erase(std::uint64_t index) {
   }
   const unsigned slot = Node::slot_of(index, 0);
   void* const entry = leaf->slots[slot].load(std::memory_order_relaxed);
-  for (const Mark mark : kMarks) {
-    leaf->clear_mark(mark, slot);
-  }
+  leaf->unmark(slot);
   leaf->clear(slot);
   remove_empty_nodes(leaf);
   shrink();
@@ -345,10 +340,8 @@ void XArray::shrink() {
     void* only = root->slots[0].load(std::memory_order_relaxed);
     if (Node::is_node(only)) {
       Node::of(only)->parent.store(nullptr, std::memory_order_relaxed);
-    } else {
-      for (const Mark mark : kMarks) {
-        only = top_is_marked(mark) ? Node::with_mark(only, mark) : only;
-      }
+    } else if (root->marks.load(std::memory_order_relaxed) != 0) {
+      only = Node::with_mark(only);
     }
     head_.store(only, std::memory_order_release);
     retire(root);
@@ -357,31 +350,29 @@ void XArray::shrink() {
 }
 
 // With the lock.
-bool XArray::top_is_marked(Mark mark) const {
+bool XArray::top_is_marked() const {
   const void* const head = head_.load(std::memory_order_relaxed);
-  return Node::is_node(head) ? Node::of(head)->marks(mark).load(std::memory_order_relaxed) != 0
-                             : Node::has_mark(head, mark);
+  return Node::is_node(head) ? Node::of(head)->marks.load(std::memory_order_relaxed) != 0
+                             : Node::has_mark(head);
 }
 
 // With the lock, after a mark was cleared.
 void XArray::look_whether_marked() {
-  for (const Mark mark : kMarks) {
-    if (flag(mark).load(std::memory_order_relaxed) && !top_is_marked(mark)) {
-      flag(mark).store(false, std::memory_order_relaxed);
-    }
+  if (marked_.load(std::memory_order_relaxed) && !top_is_marked()) {
+    marked_.store(false, std::memory_order_relaxed);
   }
 }
 
 // From the top down, so that whoever finds the leaf's mark set may rely on the whole path.
-bool XArray::set_mark_locked(std::uint64_t index, Mark mark) {
+bool XArray::set_mark_locked(std::uint64_t index) {
   const std::lock_guard guard(lock_);
   void* const head = head_.load(std::memory_order_relaxed);
   if (!Node::is_node(head)) {
     if (index != 0 || head == nullptr) {
       return false;
     }
-    flag(mark).store(true, std::memory_order_relaxed);
-    head_.store(Node::with_mark(head, mark), std::memory_order_release);
+    marked_.store(true, std::memory_order_relaxed);
+    head_.store(Node::with_mark(head), std::memory_order_release);
     return true;
   }
   Node* const leaf = writers_leaf_of(head, index);
@@ -393,43 +384,42 @@ bool XArray::set_mark_locked(std::uint64_t index, Mark mark) {
   for (Node* node = leaf; node != nullptr; node = node->parent.load(std::memory_order_relaxed)) {
     path[height++] = node;
   }
-  flag(mark).store(true, std::memory_order_relaxed);
+  marked_.store(true, std::memory_order_relaxed);
   while (height-- > 0) {
-    path[height]->set_mark(mark, Node::slot_of(index, path[height]->shift));
+    path[height]->mark(Node::slot_of(index, path[height]->shift));
   }
   return true;
 }
 
-bool XArray::clear_mark_locked(std::uint64_t index, Mark mark) {
+bool XArray::clear_mark_locked(std::uint64_t index) {
   const std::lock_guard guard(lock_);
   void* const head = head_.load(std::memory_order_relaxed);
   if (!Node::is_node(head)) {
-    if (index != 0 || !Node::has_mark(head, mark)) {
+    if (index != 0 || !Node::has_mark(head)) {
       return false;
     }
-    head_.store(Node::without_mark(head, mark), std::memory_order_release);
+    head_.store(Node::without_mark(head), std::memory_order_release);
     look_whether_marked();
     return true;
   }
   Node* const leaf = writers_leaf_of(head, index);
   const unsigned slot = Node::slot_of(index, 0);
-  if (leaf == nullptr ||
-      (leaf->marks(mark).load(std::memory_order_relaxed) & Node::bit(slot)) == 0) {
+  if (leaf == nullptr || (leaf->marks.load(std::memory_order_relaxed) & Node::bit(slot)) == 0) {
     return false;
   }
-  leaf->clear_mark(mark, slot);
+  leaf->unmark(slot);
   look_whether_marked();
   return true;
 }
 
-// The leaf's bits of that mark, which are cleared. A leaf that is no longer in the tree keeps them:
-// writers never touch it, and what it held may be elsewhere, with its mark.
-std::uint64_t XArray::take_marks(const Node& leaf, std::uint64_t base, Mark mark) {
-  if (leaf.marks(mark).load(std::memory_order_acquire) == 0) {
+// The leaf's marks, which are cleared. A leaf that is no longer in the tree keeps them: writers
+// never touch it, and what it held may be elsewhere, with its mark.
+std::uint64_t XArray::take_marks(const Node& leaf, std::uint64_t base) {
+  if (leaf.marks.load(std::memory_order_acquire) == 0) {
     return 0;
   }
   const std::lock_guard guard(lock_);
-  const std::uint64_t bits = leaf.marks(mark).load(std::memory_order_relaxed);
+  const std::uint64_t bits = leaf.marks.load(std::memory_order_relaxed);
   void* const head = head_.load(std::memory_order_relaxed);
   if (bits == 0 || !Node::is_node(head)) {
     return bits;
@@ -437,7 +427,7 @@ std::uint64_t XArray::take_marks(const Node& leaf, std::uint64_t base, Mark mark
   const auto marked = static_cast<unsigned>(std::countr_zero(bits));
   Node* const now = writers_leaf_of(head, base | marked);
   if (now == &leaf) {
-    now->clear_all(mark);
+    now->unmark_all();
     look_whether_marked();
   }
   return bits;
@@ -446,13 +436,11 @@ std::uint64_t XArray::take_marks(const Node& leaf, std::uint64_t base, Mark mark
 const char* XArray::broken_invariant() const {
   const std::lock_guard guard(lock_);
   void* const head = head_.load(std::memory_order_relaxed);
-  for (const Mark mark : kMarks) {
-    if (flag(mark).load(std::memory_order_relaxed) != top_is_marked(mark)) {
-      return "the array's flag differs from the marks";
-    }
+  if (marked_.load(std::memory_order_relaxed) != top_is_marked()) {
+    return "the array's flag differs from the marks";
   }
   if (!Node::is_node(head)) {
-    return head == nullptr || Node::is_entry(Node::entry_of(head)) ? nullptr : "a marked null";
+    return head == nullptr || Node::is_entry(Node::without_mark(head)) ? nullptr : "a marked null";
   }
   const Node& root = *Node::of(head);
   if (root.parent.load(std::memory_order_relaxed) != nullptr || root.offset != 0) {
@@ -466,7 +454,7 @@ const char* XArray::broken_invariant() const {
 
 const char* XArray::broken_invariant_below(const Node& node) {
   std::uint64_t present = 0;
-  std::array<std::uint64_t, std::size(kMarks)> marks{};
+  std::uint64_t marks = 0;
   for (unsigned slot = 0; slot < kSlots; ++slot) {
     void* const word = node.slots[slot].load(std::memory_order_relaxed);
     if (word == nullptr) {
@@ -487,10 +475,8 @@ const char* XArray::broken_invariant_below(const Node& node) {
         child.parent.load(std::memory_order_relaxed) != &node) {
       return "a child does not know its place";
     }
-    for (const Mark mark : kMarks) {
-      if (child.marks(mark).load(std::memory_order_relaxed) != 0) {
-        marks[Node::index_of(mark)] |= Node::bit(slot);
-      }
+    if (child.marks.load(std::memory_order_relaxed) != 0) {
+      marks |= Node::bit(slot);
     }
     if (const char* const broken = broken_invariant_below(child); broken != nullptr) {
       return broken;
@@ -502,11 +488,9 @@ const char* XArray::broken_invariant_below(const Node& node) {
   if (node.present.load(std::memory_order_relaxed) != present) {
     return "the presence word differs from the slots";
   }
-  for (const Mark mark : kMarks) {
-    const std::uint64_t marked = node.marks(mark).load(std::memory_order_relaxed);
-    if (node.shift != 0 ? marked != marks[Node::index_of(mark)] : (marked & ~present) != 0) {
-      return "the marks differ from those below";
-    }
+  const std::uint64_t marked = node.marks.load(std::memory_order_relaxed);
+  if (node.shift != 0 ? marked != marks : (marked & ~present) != 0) {
+    return "the marks differ from those below";
   }
   return nullptr;
 }

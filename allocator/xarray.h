@@ -2,16 +2,15 @@
 //
 // A radix tree of 64-slot nodes of 576 bytes, whose height is the least that holds the highest
 // index; one entry at index 0 stands in the head without a node. Every 64-bit index works. Entries
-// are pointers aligned to 8 bytes or more. Each entry has two marks; in each node a bit per slot
-// and mark says whether something so marked is below it. Readers need only RCU, writers take the
-// array's lock.
+// are pointers aligned to 4 bytes or more. Each entry has one mark; in each node a bit per slot
+// says whether something marked is below it. Readers need only RCU, writers take the array's lock.
 //
 // What a reader may see
 //
 // - The head and each slot hold null, an entry or a node (bit 0 set). What is inserted is complete
 //   before the release store that publishes it, new nodes and all; readers follow pointers by
 //   acquire loads, which pair with it. On x86 both are plain moves.
-// - `shift` and `offset` of a node never change once it is published. `present` and the marks are
+// - `shift` and `offset` of a node never change once it is published. `present` and `marks` are
 //   written under the lock, and read relaxed where only coherence is asked for.
 // - Growing puts new roots above the old one, whose slot 0 it becomes. A reader below the old root
 //   climbs by `parent` into the new ones and not by the head: `parent` is stored by release, which
@@ -33,7 +32,7 @@
 //   which X's own bit prevents. Marks are set from the root down and the leaf's last, by release:
 //   who acquires the leaf's bit has the whole path, the array's own flag before all. New roots have
 //   their bits before publication, roots that are taken off keep them, and a head without a node
-//   carries its marks in bits of its own, so that entry and marks are one atomic word.
+//   carries its mark in its own bit 1, so that entry and mark are one atomic word.
 //
 // The rule for a mark that stands for a state of the entry ("this block is dirty"). The fast path
 // of set_mark() has no fence: it returns when it finds the mark set, and somebody may be about to
@@ -48,12 +47,10 @@
 #ifndef FLUSHWALK_ALLOCATOR_XARRAY_H_
 #define FLUSHWALK_ALLOCATOR_XARRAY_H_
 
-#include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 
 #include "allocator/error.h"
 #include "allocator/rcu.h"
@@ -87,28 +84,24 @@ class XArray {
 
   // xa_insert: an entry without mark. busy: the index is taken. no_memory: nothing has changed, all
   // nodes are taken from the pool before the first is linked. invalid: null, or an entry whose low
-  // three bits are not zero.
+  // two bits are not zero.
   Error insert(std::uint64_t index, void* entry);
 
-  // xa_store: as insert(), but an entry that is there is replaced; the marks stay.
+  // xa_store: as insert(), but an entry that is there is replaced; the mark stays.
   struct Stored {
     Error error;
     void* replaced;  // nullptr: there was none
   };
   Stored store(std::uint64_t index, void* entry);
 
-  // xa_erase. The entry that was there, or nullptr. Its marks go with it.
+  // xa_erase. The entry that was there, or nullptr. Its mark goes with it.
   void* erase(std::uint64_t index);
 
   // xa_set_mark, xa_clear_mark: false if there is no entry to mark, no mark to clear. They take the
   // lock only when there is something to change: see the rule above. In a read-side critical
   // section.
-  bool set_mark(std::uint64_t index, Mark mark = Mark::first) {
-    return get_mark(index, mark) || set_mark_locked(index, mark);
-  }
-  bool clear_mark(std::uint64_t index, Mark mark = Mark::first) {
-    return get_mark(index, mark) && clear_mark_locked(index, mark);
-  }
+  bool set_mark(std::uint64_t index) { return get_mark(index) || set_mark_locked(index); }
+  bool clear_mark(std::uint64_t index) { return get_mark(index) && clear_mark_locked(index); }
 
   // Readers, in a read-side critical section: what they return lives until its end at least.
 
@@ -116,10 +109,10 @@ class XArray {
   void* load(std::uint64_t index) const;
 
   // xa_get_mark: the descent of load(), then the leaf's mark word in place of the slot.
-  bool get_mark(std::uint64_t index, Mark mark = Mark::first) const;
+  bool get_mark(std::uint64_t index) const;
 
   // xa_marked: is anything marked? Looks at no node.
-  bool marked(Mark mark = Mark::first) const { return flag(mark).load(std::memory_order_acquire); }
+  bool marked() const { return marked_.load(std::memory_order_acquire); }
 
   bool empty() const { return head_.load(std::memory_order_acquire) == nullptr; }
 
@@ -150,28 +143,27 @@ class XArray {
 
   // xas_for_each_marked: those that are marked during the whole walk, and no others but those that
   // are marked at some moment of it.
-  template <Mark kMark = Mark::first, class Visit>
+  template <class Visit>
   void for_each_marked(Visit&& visit) const {
-    if (marked(kMark)) {
-      walk<steps_of(kMark)>(visit, look_at_bits<steps_of(kMark)>);
+    if (marked()) {
+      walk<Steps::marks>(visit, look_at_bits<Steps::marks>);
     }
   }
 
   // The same, and clears the mark of each before it is visited: one turn of the lock for a leaf.
-  template <Mark kMark = Mark::first, class Visit>
+  template <class Visit>
   void for_each_marked_and_clear(Visit&& visit) {
-    if (!marked(kMark)) {
+    if (!marked()) {
       return;
     }
     if (void* const head = head_.load(std::memory_order_acquire); !Node::is_node(head)) {
-      if (clear_mark(0, kMark)) {
-        visit(std::uint64_t{0}, Node::entry_of(head));
+      if (clear_mark(0)) {
+        visit(std::uint64_t{0}, Node::without_mark(head));
       }
       return;
     }
-    walk<steps_of(kMark)>(visit, [this](const Node& leaf, std::uint64_t base) {
-      return take_marks(leaf, base, kMark);
-    });
+    walk<Steps::marks>(
+        visit, [this](const Node& leaf, std::uint64_t base) { return take_marks(leaf, base); });
   }
 
   // nullptr, or the first of the tree's invariants that does not hold. Takes the lock; for tests.
@@ -180,12 +172,7 @@ class XArray {
  private:
   using Node = XArrayNode;
   // Which slots a walk looks into.
-  enum class Steps { slots, present, first_mark, second_mark };
-  static constexpr Steps steps_of(Mark mark) {
-    return mark == Mark::first ? Steps::first_mark : Steps::second_mark;
-  }
-  std::atomic<bool>& flag(Mark mark) { return marked_[Node::index_of(mark)]; }
-  const std::atomic<bool>& flag(Mark mark) const { return marked_[Node::index_of(mark)]; }
+  enum class Steps { slots, present, marks };
 
   const Node* leaf_of(const void* head, std::uint64_t index) const;
   template <Steps kSteps>
@@ -201,11 +188,11 @@ class XArray {
   template <Steps kSteps, class Visit, class LeafBits>
   void walk(Visit& visit, LeafBits&& leaf_bits) const;
 
-  bool top_is_marked(Mark mark) const;
+  bool top_is_marked() const;
   void look_whether_marked();
-  bool set_mark_locked(std::uint64_t index, Mark mark);
-  bool clear_mark_locked(std::uint64_t index, Mark mark);
-  std::uint64_t take_marks(const Node& leaf, std::uint64_t base, Mark mark);
+  bool set_mark_locked(std::uint64_t index);
+  bool clear_mark_locked(std::uint64_t index);
+  std::uint64_t take_marks(const Node& leaf, std::uint64_t base);
   Stored put(std::uint64_t index, void* entry, bool replace);
   Error put_below(Node* node, std::uint64_t index, void* entry);
   Error grow(void* head, std::uint64_t index, void* entry);
@@ -220,9 +207,9 @@ class XArray {
   static const char* broken_invariant_below(const Node& node);
 
   std::atomic<void*> head_{nullptr};
-  // Whether anything is so marked, as in the kernel's xa_flags: set before the root's mark, cleared
+  // Whether anything is marked, as in the kernel's xa_flags: set before the root's mark, cleared
   // after it.
-  std::array<std::atomic<bool>, std::size(kMarks)> marked_{};
+  std::atomic<bool> marked_{false};
   mutable SpinLockOf<LockKind::xarray> lock_;
   SlabPool::Slabs& nodes_;
   rcu::RetireList& retired_;
@@ -251,29 +238,26 @@ inline const XArrayNode* XArray::leaf_of(const void* head, std::uint64_t index) 
 inline void* XArray::load(std::uint64_t index) const {
   void* const head = head_.load(std::memory_order_acquire);
   if (!Node::is_node(head)) {
-    return index == 0 ? Node::entry_of(head) : nullptr;
+    return index == 0 ? Node::without_mark(head) : nullptr;
   }
   const Node* const leaf = leaf_of(head, index);
   return leaf == nullptr ? nullptr
                          : leaf->slots[Node::slot_of(index, 0)].load(std::memory_order_acquire);
 }
 
-inline bool XArray::get_mark(std::uint64_t index, Mark mark) const {
+inline bool XArray::get_mark(std::uint64_t index) const {
   const void* const head = head_.load(std::memory_order_acquire);
   if (!Node::is_node(head)) {
-    return index == 0 && Node::has_mark(head, mark);
+    return index == 0 && Node::has_mark(head);
   }
   const Node* const leaf = leaf_of(head, index);
-  return leaf != nullptr && (leaf->marks(mark).load(std::memory_order_acquire) &
-                             Node::bit(Node::slot_of(index, 0))) != 0;
+  return leaf != nullptr &&
+         (leaf->marks.load(std::memory_order_acquire) & Node::bit(Node::slot_of(index, 0))) != 0;
 }
 
 template <XArray::Steps kSteps>
 std::uint64_t XArray::bits_of(const Node& node) {
-  const std::atomic<std::uint64_t>& word = kSteps == Steps::first_mark    ? node.marks(Mark::first)
-                                           : kSteps == Steps::second_mark ? node.marks(Mark::second)
-                                                                          : node.present;
-  return word.load(std::memory_order_relaxed);
+  return (kSteps == Steps::marks ? node.marks : node.present).load(std::memory_order_relaxed);
 }
 
 // The first node below `node` from slot *offset on, whose slot it stores there; or nullptr. The
@@ -360,11 +344,8 @@ template <XArray::Steps kSteps, class Visit, class LeafBits>
 void XArray::walk(Visit& visit, LeafBits&& leaf_bits) const {
   void* const head = head_.load(std::memory_order_acquire);
   if (!Node::is_node(head)) {
-    const bool wanted = kSteps == Steps::first_mark    ? Node::has_mark(head, Mark::first)
-                        : kSteps == Steps::second_mark ? Node::has_mark(head, Mark::second)
-                                                       : head != nullptr;
-    if (wanted) {
-      visit(std::uint64_t{0}, Node::entry_of(head));
+    if (head != nullptr && (kSteps != Steps::marks || Node::has_mark(head))) {
+      visit(std::uint64_t{0}, Node::without_mark(head));
     }
     return;
   }

@@ -8,15 +8,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 
 #include "allocator/rcu.h"
 
 namespace flushwalk {
-
-// The marks that an entry can have, each set and found by itself (XA_MARK_0, XA_MARK_1).
-enum class Mark : std::uint8_t { first, second };
-inline constexpr Mark kMarks[] = {Mark::first, Mark::second};
 
 // As large as the kernel's node. The header fills one cache line, the slots eight. In place of the
 // kernel's count stands the presence word, which says the same and more.
@@ -29,8 +24,8 @@ struct XArrayNode {
   std::atomic<XArrayNode*> parent{nullptr};
   rcu::RetireNode retire_node;
   std::atomic<std::uint64_t> present{0};  // a bit for each slot that is not null
-  // For each mark a bit for each slot at or below which it is.
-  std::array<std::atomic<std::uint64_t>, std::size(kMarks)> mark_words{};
+  std::atomic<std::uint64_t> marks{0};    // a bit for each slot at or below which is a mark
+  std::array<std::byte, 8> unused{};
   std::array<std::atomic<void*>, kSlots> slots{};
 
   static bool is_node(const void* word) { return (bits(word) & kNodeTag) != 0; }
@@ -39,28 +34,17 @@ struct XArrayNode {
   }
   void* word() { return reinterpret_cast<void*>(bits(this) | kNodeTag); }
 
-  // An entry in the head carries its marks itself; entries in slots never do.
-  static bool has_mark(const void* word, Mark mark) { return (bits(word) & tag_of(mark)) != 0; }
-  static void* without_mark(const void* word, Mark mark) {
-    return reinterpret_cast<void*>(bits(word) & ~tag_of(mark));
+  // An entry in the head carries its mark itself; entries in slots never do.
+  static bool has_mark(const void* word) { return (bits(word) & kMarkTag) != 0; }
+  static void* without_mark(const void* word) {
+    return reinterpret_cast<void*>(bits(word) & ~kMarkTag);
   }
-  static void* with_mark(const void* word, Mark mark) {
-    return reinterpret_cast<void*>(bits(word) | tag_of(mark));
-  }
-  static void* entry_of(const void* word) {
-    return reinterpret_cast<void*>(bits(word) & ~kMarkTags);
-  }
-  // `entry` with the marks of `word`.
-  static void* with_marks_of(const void* word, const void* entry) {
-    return reinterpret_cast<void*>(bits(entry) | (bits(word) & kMarkTags));
+  static void* with_mark(const void* word) {
+    return reinterpret_cast<void*>(bits(word) | kMarkTag);
   }
   static bool is_entry(const void* word) {
-    return word != nullptr && (bits(word) & (kNodeTag | kMarkTags)) == 0;
+    return word != nullptr && (bits(word) & (kNodeTag | kMarkTag)) == 0;
   }
-
-  std::atomic<std::uint64_t>& marks(Mark mark) { return mark_words[index_of(mark)]; }
-  const std::atomic<std::uint64_t>& marks(Mark mark) const { return mark_words[index_of(mark)]; }
-  static constexpr std::size_t index_of(Mark mark) { return static_cast<std::size_t>(mark); }
 
   static unsigned slot_of(std::uint64_t index, unsigned shift) {
     return static_cast<unsigned>(index >> shift) % kSlots;
@@ -91,25 +75,20 @@ struct XArrayNode {
     present.store(present.load(std::memory_order_relaxed) & ~bit(slot), std::memory_order_relaxed);
   }
   // Release: who acquires a leaf's bit sees those above, which were set before.
-  void set_mark(Mark mark, unsigned slot) {
-    std::atomic<std::uint64_t>& word = marks(mark);
-    const std::uint64_t before = word.load(std::memory_order_relaxed);
+  void mark(unsigned slot) {
+    const std::uint64_t before = marks.load(std::memory_order_relaxed);
     if ((before & bit(slot)) == 0) {
-      word.store(before | bit(slot), std::memory_order_release);
+      marks.store(before | bit(slot), std::memory_order_release);
     }
   }
   // Clears the mark of a slot, and those above as far as nothing else is marked below them.
-  void clear_mark(Mark mark, unsigned slot);
-  // Clears that mark of all slots of a leaf, and those above it in the same way.
-  void clear_all(Mark mark);
+  void unmark(unsigned slot);
+  // Clears all marks of a leaf, and those above it in the same way.
+  void unmark_all();
 
  private:
   static constexpr std::uintptr_t kNodeTag = 1;
-  static constexpr std::uintptr_t kMarkTags = 6;
-
-  static constexpr std::uintptr_t tag_of(Mark mark) {
-    return std::uintptr_t{2} << static_cast<unsigned>(mark);
-  }
+  static constexpr std::uintptr_t kMarkTag = 2;
 
   static std::uintptr_t bits(const void* word) { return reinterpret_cast<std::uintptr_t>(word); }
 };

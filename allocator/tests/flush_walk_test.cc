@@ -228,56 +228,68 @@ TEST(DenseLayout, FillsItsLeaves) {
   }
 }
 
-TEST(DirtyListWalk, LeavesWhatIsAddedMeanwhileForTheNextOne) {
-  DirtyList list;
+std::vector<const DirtyListNode*> taken_from(DirtyLists* lists, DirtyPart part) {
+  std::vector<const DirtyListNode*> taken;
+  EXPECT_EQ(lists->take_all(part, [&](DirtyListNode& node) { taken.push_back(&node); }),
+            taken.size());
+  return taken;
+}
+
+TEST(DirtyLists, GiveTheOldestFirstAndEachOnce) {
+  DirtyLists lists;
   DirtyListNode nodes[3];
-  list.add(&nodes[0]);
-  list.add(&nodes[1]);
-  list.add(&nodes[1]);
-  DirtyList::Handful taken;
-  ASSERT_TRUE(list.take(&taken));
-  ASSERT_EQ(taken.count, 2U);
-  EXPECT_EQ(taken.nodes[0], &nodes[0]);
-  EXPECT_EQ(taken.nodes[1], &nodes[1]);
-  list.add(&nodes[2]);
-  EXPECT_FALSE(list.take(&taken)) << "it had the last";
-  list.remove(&nodes[1]);
-  DirtyList::Handful next;
-  ASSERT_TRUE(list.take(&next));
-  EXPECT_EQ(next.nodes[0], &nodes[2]);
-  EXPECT_EQ(next.count, 1U);
-  list.remove(&nodes[2]);
-  DirtyList::Handful none;
-  EXPECT_FALSE(list.take(&none));
+  for (DirtyListNode& node : nodes) {
+    EXPECT_FALSE(node.listed());
+    lists.add(DirtyPart::others, &node);
+    lists.add(DirtyPart::others, &node);
+    EXPECT_TRUE(node.listed());
+  }
+  lists.remove(&nodes[1]);
+  lists.remove(&nodes[1]);
+  EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre(&nodes[0], &nodes[2]));
+  EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre());
+  EXPECT_FALSE(nodes[0].listed());
 }
 
-// What a walk had yet to come to may be freed: the end of the list ends it.
-TEST(DirtyListWalk, EndsWhereItsLastIsGone) {
-  DirtyList list;
-  std::vector<DirtyListNode> nodes(DirtyList::kHandful + 2);
+TEST(DirtyLists, ABlockThatHasBecomeFullGoesOver) {
+  DirtyLists lists;
+  DirtyListNode nodes[3];
   for (DirtyListNode& node : nodes) {
-    list.add(&node);
+    lists.add(DirtyPart::others, &node);
   }
-  DirtyList::Handful taken;
-  ASSERT_TRUE(list.take(&taken));
-  list.remove(&nodes.back());
-  ASSERT_TRUE(list.take(&taken));
-  EXPECT_EQ(taken.count, 1U);
-  EXPECT_FALSE(list.take(&taken));
+  lists.add(DirtyPart::full, &nodes[1]);
+  EXPECT_TRUE(nodes[1].listed_as_full());
+  lists.add(DirtyPart::others, &nodes[1]);
+  EXPECT_TRUE(nodes[1].listed_as_full()) << "and never back";
+  EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre(&nodes[0], &nodes[2]));
+  EXPECT_THAT(taken_from(&lists, DirtyPart::full), ElementsAre(&nodes[1]));
 }
 
-TEST(DirtyListWalk, TakesAHandfulAtATime) {
-  DirtyList list;
-  std::vector<DirtyListNode> nodes(2 * DirtyList::kHandful + 1);
-  for (DirtyListNode& node : nodes) {
-    list.add(&node);
+// While a walk has a chain in its hands: what it has visited may be listed anew, what it has yet to
+// visit is listed already, may become full, and may be freed; all without a change of the chain.
+TEST(DirtyLists, AWalkGoesThroughAllItHasTaken) {
+  for (const DirtyPart part : kDirtyParts) {
+    DirtyLists lists;
+    DirtyListNode nodes[5];
+    DirtyListNode late;
+    for (DirtyListNode& node : nodes) {
+      lists.add(part, &node);
+    }
+    std::vector<const DirtyListNode*> visited;
+    lists.take_all(part, [&](DirtyListNode& node) {
+      visited.push_back(&node);
+      EXPECT_FALSE(node.listed());
+      if (&node == &nodes[1]) {
+        lists.add(part, &nodes[0]);             // again dirty
+        lists.add(part, &late);                 // dirty for the first time
+        lists.add(part, &nodes[2]);             // dirty, and yet to be visited
+        lists.add(DirtyPart::full, &nodes[3]);  // full, likewise
+        lists.remove(&nodes[4]);                // doomed, likewise
+      }
+    });
+    EXPECT_THAT(visited, ElementsAre(&nodes[0], &nodes[1], &nodes[2], &nodes[3], &nodes[4]));
+    EXPECT_THAT(taken_from(&lists, part), ElementsAre(&nodes[0], &late));
   }
-  DirtyList::Handful taken;
-  std::vector<std::size_t> counts;
-  while (list.take(&taken)) {
-    counts.push_back(taken.count);
-  }
-  EXPECT_THAT(counts, ElementsAre(DirtyList::kHandful, DirtyList::kHandful, 1U));
 }
 
 TEST(CanWalk, WhatForgetsNeedsAFlushThatResets) {

@@ -81,19 +81,11 @@ class XArrayWalkTest : public ::testing::Test {
     }
     ASSERT_EQ(found, marks);
     ASSERT_EQ(array.marked(), !marks.empty());
-    found.clear();
-    array.for_each_marked<Mark::second>([&](std::uint64_t index, void* there) {
-      found.insert(there == model.at(index) ? index : kMax - 1);
-    });
-    ASSERT_EQ(found, second_marks);
-    ASSERT_EQ(array.marked(Mark::second), !second_marks.empty());
   }
 
   // One random operation, on the array and on the model.
   void step(std::mt19937_64& random, std::uint64_t index) {
     const bool there = model.contains(index);
-    const Mark mark = random() % 2 == 0 ? Mark::first : Mark::second;
-    std::set<std::uint64_t>& marked = mark == Mark::first ? marks : second_marks;
     void* const added = entry(random());
     switch (random() % 6) {
       case 0:
@@ -111,21 +103,19 @@ class XArrayWalkTest : public ::testing::Test {
         ASSERT_EQ(array.erase(index), there ? model[index] : nullptr);
         model.erase(index);
         marks.erase(index);
-        second_marks.erase(index);
         break;
       case 3:
       case 4:
-        ASSERT_EQ(array.set_mark(index, mark), there);
+        ASSERT_EQ(array.set_mark(index), there);
         if (there) {
-          marked.insert(index);
+          marks.insert(index);
         }
         break;
       default:
-        ASSERT_EQ(array.clear_mark(index, mark), marked.erase(index) != 0);
+        ASSERT_EQ(array.clear_mark(index), marks.erase(index) != 0);
         break;
     }
     ASSERT_EQ(array.get_mark(index), marks.contains(index));
-    ASSERT_EQ(array.get_mark(index, Mark::second), second_marks.contains(index));
     ASSERT_EQ(array.load(index), model.contains(index) ? model[index] : nullptr);
   }
 
@@ -133,8 +123,7 @@ class XArrayWalkTest : public ::testing::Test {
   rcu::RetireList retired;
   XArray array{nodes.of_queue(0), retired};
   std::map<std::uint64_t, void*> model;
-  std::set<std::uint64_t> marks;         // the first
-  std::set<std::uint64_t> second_marks;  // a mark of its own
+  std::set<std::uint64_t> marks;
 
  private:
   std::vector<std::uint64_t> entries_;
@@ -164,26 +153,6 @@ TEST_F(XArrayWalkTest, TheEntryInTheHeadHasItsMark) {
   EXPECT_EQ(array.erase(0), entry(7));
   EXPECT_EQ(array.insert(0, entry(1)), Error::none);
   EXPECT_FALSE(array.get_mark(0)) << "a mark goes with its entry";
-}
-
-TEST_F(XArrayWalkTest, OneMarkIsNotTheOther) {
-  for (const std::uint64_t index : {std::uint64_t{0}, std::uint64_t{70}}) {
-    insert(index);
-    EXPECT_TRUE(array.set_mark(index, Mark::second));
-    second_marks.insert(index);
-    expect_equals_model();
-    EXPECT_FALSE(array.clear_mark(index, Mark::first));
-  }
-  array.for_each_marked_and_clear<Mark::first>(
-      [](std::uint64_t, void*) { ADD_FAILURE() << "nothing has the first mark"; });
-  EXPECT_EQ(array.store(0, entry(9)).error, Error::none);
-  model[0] = entry(9);
-  expect_equals_model();
-  std::size_t taken = 0;
-  array.for_each_marked_and_clear<Mark::second>([&](std::uint64_t, void*) { ++taken; });
-  EXPECT_EQ(taken, 2U);
-  second_marks.clear();
-  expect_equals_model();
 }
 
 // From the head into a leaf, under one root after the other, and back.
@@ -242,7 +211,7 @@ TEST_F(XArrayWalkTest, TakingTheMarksVisitsEachOnceAndLeavesNone) {
 
 TEST_F(XArrayWalkTest, StoreRefusesWhatInsertRefuses) {
   EXPECT_EQ(array.store(5, nullptr).error, Error::invalid);
-  for (const int off : {1, 2, 4}) {
+  for (const int off : {1, 2, 3}) {
     EXPECT_EQ(array.store(5, static_cast<std::byte*>(entry(0)) + off).error, Error::invalid);
   }
   nodes.set_limit(0);
@@ -287,7 +256,6 @@ TEST_F(XArrayWalkTest, RandomOperationsEqualTheModel) {
         ASSERT_STREQ(array.broken_invariant(), nullptr);
         model.erase(last);
         marks.erase(last);
-        second_marks.erase(last);
       }
       retired.release();
       ASSERT_EQ(nodes.in_use(), 0U);

@@ -91,7 +91,7 @@ std::unique_ptr<Load> Load::build(const LoadShape& shape, ShootdownKind kind, Ga
     options.cpus = PossibleCpus::first(shape.queues);
     options.layout = shape.layout;
     options.keep_marks = true;
-    options.keep_full_marks = true;
+    options.keep_full_lists = true;
     options.keep_dirty_lists = true;
     const std::uint64_t block_bytes = options.geometry.block_bytes();
     const Address first_block = options.geometry.first_block();

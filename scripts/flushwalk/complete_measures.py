@@ -25,7 +25,7 @@ from flushwalk import measures
 from flushwalk.results import AXES, Results
 from flushwalk.statistics import (
     BASELINE_WALK, BASELINE_WAY, RATIO_COLUMNS, RIVALS, geometric_mean, way_ratios)
-from flushwalk.walks import KERNEL_WALKS
+from flushwalk.walks import KERNEL_WALKS, walk_of
 
 LOAD = ("report", *(axis for axis in AXES if axis not in RIVALS))
 WAY = ("walk", "check", "keys")
@@ -90,7 +90,7 @@ def by_way(found: pd.DataFrame) -> pd.DataFrame:
     """The points as those of ways: with `keys`, kernel or dense, or any for a walk that looks at no
     xarray. With one queue both keys are the same: what was measured there counts for both."""
     ways = found.assign(keys=found["index"])
-    ways.loc[ways["walk"] == "dirty_list", "keys"] = "any"
+    ways.loc[~ways["walk"].map(lambda name: walk_of(name).by_key), "keys"] = "any"
     other = [name for name in LOAD if name != "index"]
     extra = []
     for (_, keys), part in ways[ways["keys"] != "any"].groupby(["report", "keys"]):

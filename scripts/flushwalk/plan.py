@@ -38,8 +38,8 @@ def _all_ways(title: str, **axes: Any) -> FlushWalk:
 
 
 def _quick_complete_walks() -> list[Sweep]:
-    """About a quarter of a minute. `listed` is a load in which the free list finds what all others find;
-    the cases of `even` are others than those of the walks alone."""
+    """About a quarter of a minute. `listed` is a load in which the free list finds what all others
+    find; the cases of `even` are others than those of the walks alone."""
     listed = {"spread": ("listed",), "repetitions": 15}
     even = {"full": (50, 90), "repetitions": 15}
     queues = {"queues": (64,), "index": INDEXES}
@@ -101,7 +101,8 @@ _GRID_LOADS = (
 )
 # The kernel's old walk, and the complete ones that are worth asking for at every load.
 _CANDIDATES = ("free_list", "cursor", "marked", "dirty_list", "list_and_full")
-_LAST_CANDIDATES = ("free_list", "marked", "list_and_full")  # where a flush takes milliseconds
+# Those where a flush takes milliseconds.
+_LAST_CANDIDATES = ("free_list", "marked", "dirty_list", "list_and_full")
 
 
 def _effort(blocks: int) -> dict[str, int]:
@@ -111,7 +112,7 @@ def _effort(blocks: int) -> dict[str, int]:
     if blocks <= 16384:
         return {"samples": 4, "repetitions": 8}
     return {"samples": 2, "repetitions": 8} if blocks <= 65536 else {
-        "samples": 1, "repetitions": 5}
+        "samples": 1, "repetitions": 8}
 
 
 def _grid(title: str, blocks: Sequence[int], **axes: Any) -> list[Sweep]:

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 class Walk:
     """colour, dark: on light and on dark paper, told apart by readers of all kinds of colour vision
     (after Okabe and Ito); marker, line: matplotlib's. finder: it visits dirty blocks only.
-    upkeep: why a visit of it costs more than one of the free list."""
+    by_key: the xarray's keys make a difference to it. upkeep: why a visit of it costs more than one
+    of the free list."""
 
     colour: str
     dark: str
     marker: str
     line: str = "--"
     finder: bool = False
+    by_key: bool = True
     upkeep: str = "the way through the xarray"
 
 
@@ -29,10 +31,10 @@ WALKS: dict[str, Walk] = {
     "cursor": Walk("#009e73", "#2fc79a", "^"),
     "marked": Walk("#cc79a7", "#dd9cc0", "D", finder=True,
                    upkeep="finding and clearing the mark"),
-    "dirty_list": Walk("#e69f00", "#f0b93a", "P", finder=True,
-                       upkeep="taking a block off the list"),
-    "list_and_full": Walk("#6a3d9a", "#b79be0", "*",
-                          upkeep="looking for marks, and finding and clearing them"),
+    "dirty_list": Walk("#e69f00", "#f0b93a", "P", finder=True, by_key=False,
+                       upkeep="taking a queue's blocks off their list"),
+    "list_and_full": Walk("#6a3d9a", "#b79be0", "*", by_key=False,
+                          upkeep="a look at each queue's list of full ones"),
 }
 KERNEL_WALKS = ("free_list", "xarray")
 # A walk that a newer bench knows and this table does not.

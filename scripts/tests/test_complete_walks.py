@@ -203,7 +203,7 @@ def test_the_best_that_is_nowhere_much_dearer_is_named_beside_the_best(tmp_path:
     text = markdown_of(folder_of(tmp_path, *plans(**loads, change=bounded), name="with"))
     assert "The best complete way by the geometric mean of both is marked, locked" in text
     assert ("The best of those that are nowhere more than 1.25 times as dear as the list is list "
-            "and full, locked, kernel keys: a flush 1.20x of the list's") in text
+            "and full, locked: a flush 1.20x of the list's") in text
     text = markdown_of(folder_of(tmp_path, *plans(**loads), name="without"))
     assert "No complete way is nowhere more than 1.25 times as dear as the list." in text
     text = markdown_of(folder_of(tmp_path, *plans(dirty=(10,), checks=("locked",)), name="low"))

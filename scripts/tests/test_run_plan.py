@@ -36,7 +36,8 @@ def test_the_full_set_has_the_grid_of_the_best_walks() -> None:
     names = {case.name for case in plan.all_cases(plan.full_set(2))}
     for blocks, full, dirty, queues, descriptors, walk in itertools.product(
             (64, 1024, 4096, 16384, 65536, 1048576), (0, 50, 90, 99), (0, 1, 10, 100),
-            (1, 1024), ("", "/descriptors:shuffled"), ("free_list", "marked", "list_and_full")):
+            (1, 1024), ("", "/descriptors:shuffled"),
+            ("free_list", "marked", "dirty_list", "list_and_full")):
         keys = "/index:dense" if queues > 1 else ""
         for spread in ("",) if full == 0 or dirty == 0 else ("", "/spread:listed"):
             assert (f"flush_walk/walk:{walk}/check:locked/gather:hull/shootdown:none/blocks:{blocks}"
