@@ -192,13 +192,13 @@ class alignas(64) Block : public RcuListNode {
   [[no_unique_address]] BlockState state;  // the lock lies in its padding
   SpinLockOf<LockKind::block> lock;        // guards state
   Address va_start;                        // constant
-  DirtyListNode dirty_node;  // links the dirty list of the queue whose xarray has the block
+  DirtyListNode dirty_node;  // its place on a list of the queue whose xarray has the block
+  std::uint32_t queue;  // whose free list the block is on while it has never-used slots; constant
 
   // The second line.
-  std::uint32_t queue;  // whose free list the block is on while it has never-used slots; constant
-  VmapArea* area = nullptr;      // constant once published
-  std::uint64_t serial = 0;      // creation order; constant once published
-  Block* next_purged = nullptr;  // belongs to the thread that doomed the block
+  alignas(64) VmapArea* area = nullptr;  // constant once published
+  std::uint64_t serial = 0;              // creation order; constant once published
+  Block* next_purged = nullptr;          // belongs to the thread that doomed the block
   rcu::RetireNode retire_node;
 
  private:

@@ -111,12 +111,10 @@ std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit,
     case Walk::marked:
       return walk_marked(queue, visit_taken);
     case Walk::dirty_list: {
-      queue.dirty.fetch_first(DirtyPart::full);
       const std::uint64_t others = walk_dirty_part(queue, DirtyPart::others, visit_taken);
       return others + walk_dirty_part(queue, DirtyPart::full, visit_taken);
     }
     case Walk::list_and_full: {
-      queue.dirty.fetch_first(DirtyPart::full);
       const std::uint64_t listed = walk_free_list(queue, visit);
       return listed + walk_dirty_part(queue, DirtyPart::full, visit_taken);
     }

@@ -179,7 +179,7 @@ void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* repor
   report->serial = block->serial;
   report->free = block->state.free();
   const IndexPlace place = place_of(area->start);
-  report->error = place.blocks.insert(place.key, block);
+  report->error = index(place, block);
   if (report->error != Error::none) {
     // Nobody has seen the addresses: they need no flush.
     space_.release_unused(area);
@@ -188,6 +188,18 @@ void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* repor
   }
   const std::lock_guard guard(queues_[queue]->lock);
   queues_[queue]->free.push_back(block);
+}
+
+// Into the xarray, and with room on the dirty lists where they are kept; or nothing has changed.
+Error VmapAllocator::index(const IndexPlace& place, Block* block) {
+  if (keep_lists() && !place.dirty.make_room()) {
+    return Error::no_memory;
+  }
+  const Error error = place.blocks.insert(place.key, block);
+  if (error != Error::none && keep_lists()) {
+    place.dirty.forget(&block->dirty_node);
+  }
+  return error;
 }
 
 // In a read-side critical section. nullptr where there is no block.
@@ -266,8 +278,8 @@ bool VmapAllocator::free_block(Block* block) {
   const IndexPlace place = place_of(block->va_start);
   [[maybe_unused]] const void* const erased = place.blocks.erase(place.key);
   assert(erased == block);
-  if (keep_dirty_lists_ || keep_full_lists_) {
-    place.dirty.remove(&block->dirty_node);
+  if (keep_lists()) {
+    place.dirty.forget(&block->dirty_node);
   }
   VmapArea* const area = block->area;
   space_.unlink(area);

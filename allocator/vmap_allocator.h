@@ -189,6 +189,8 @@ class VmapAllocator {
   }
   static std::vector<Bucket> make_buckets(const PossibleCpus& cpus, BucketHash hash);
 
+  bool keep_lists() const { return keep_dirty_lists_ || keep_full_lists_; }
+  Error index(const IndexPlace& place, Block* block);
   void block_got_dirty(Block* block);
   template <class Look>
   void walk_all(Walk walk, Check check, Look&& look, FlushReport* report, FlushDetail* detail);

@@ -65,10 +65,12 @@ std::string VmapAllocator::broken_invariant() const {
       return fmt::format("block {}: dirty and not marked", view.serial);
     }
     if (keep_full_lists_ && block->state.has_dirty_range() && view.free == 0 &&
-        !block->dirty_node.listed_as_full()) {
+        !place.dirty.has(DirtyPart::full, &block->dirty_node)) {
       return fmt::format("block {}: dirty, full and not listed so", view.serial);
     }
-    if (keep_dirty_lists_ && block->state.has_dirty_range() && !block->dirty_node.listed()) {
+    if (keep_dirty_lists_ && block->state.has_dirty_range() &&
+        !place.dirty.has(DirtyPart::others, &block->dirty_node) &&
+        !place.dirty.has(DirtyPart::full, &block->dirty_node)) {
       return fmt::format("block {}: dirty and on no dirty list", view.serial);
     }
     if (view.on_list != (view.free > 0)) {

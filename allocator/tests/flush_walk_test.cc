@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "allocator/dirty_list.h"
 #include "allocator/tests/subject.h"
 
 namespace flushwalk {
@@ -225,70 +224,6 @@ TEST(DenseLayout, FillsItsLeaves) {
     } else {
       EXPECT_EQ(nodes, 64U * 65) << "a leaf for each block, and a root";
     }
-  }
-}
-
-std::vector<const DirtyListNode*> taken_from(DirtyLists* lists, DirtyPart part) {
-  std::vector<const DirtyListNode*> taken;
-  EXPECT_EQ(lists->take_all(part, [&](DirtyListNode& node) { taken.push_back(&node); }),
-            taken.size());
-  return taken;
-}
-
-TEST(DirtyLists, GiveTheOldestFirstAndEachOnce) {
-  DirtyLists lists;
-  DirtyListNode nodes[3];
-  for (DirtyListNode& node : nodes) {
-    EXPECT_FALSE(node.listed());
-    lists.add(DirtyPart::others, &node);
-    lists.add(DirtyPart::others, &node);
-    EXPECT_TRUE(node.listed());
-  }
-  lists.remove(&nodes[1]);
-  lists.remove(&nodes[1]);
-  EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre(&nodes[0], &nodes[2]));
-  EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre());
-  EXPECT_FALSE(nodes[0].listed());
-}
-
-TEST(DirtyLists, ABlockThatHasBecomeFullGoesOver) {
-  DirtyLists lists;
-  DirtyListNode nodes[3];
-  for (DirtyListNode& node : nodes) {
-    lists.add(DirtyPart::others, &node);
-  }
-  lists.add(DirtyPart::full, &nodes[1]);
-  EXPECT_TRUE(nodes[1].listed_as_full());
-  lists.add(DirtyPart::others, &nodes[1]);
-  EXPECT_TRUE(nodes[1].listed_as_full()) << "and never back";
-  EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre(&nodes[0], &nodes[2]));
-  EXPECT_THAT(taken_from(&lists, DirtyPart::full), ElementsAre(&nodes[1]));
-}
-
-// While a walk has a chain in its hands: what it has visited may be listed anew, what it has yet to
-// visit is listed already, may become full, and may be freed; all without a change of the chain.
-TEST(DirtyLists, AWalkGoesThroughAllItHasTaken) {
-  for (const DirtyPart part : kDirtyParts) {
-    DirtyLists lists;
-    DirtyListNode nodes[5];
-    DirtyListNode late;
-    for (DirtyListNode& node : nodes) {
-      lists.add(part, &node);
-    }
-    std::vector<const DirtyListNode*> visited;
-    lists.take_all(part, [&](DirtyListNode& node) {
-      visited.push_back(&node);
-      EXPECT_FALSE(node.listed());
-      if (&node == &nodes[1]) {
-        lists.add(part, &nodes[0]);             // again dirty
-        lists.add(part, &late);                 // dirty for the first time
-        lists.add(part, &nodes[2]);             // dirty, and yet to be visited
-        lists.add(DirtyPart::full, &nodes[3]);  // full, likewise
-        lists.remove(&nodes[4]);                // doomed, likewise
-      }
-    });
-    EXPECT_THAT(visited, ElementsAre(&nodes[0], &nodes[1], &nodes[2], &nodes[3], &nodes[4]));
-    EXPECT_THAT(taken_from(&lists, part), ElementsAre(&nodes[0], &late));
   }
 }
 

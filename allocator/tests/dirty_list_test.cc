@@ -1,0 +1,123 @@
+// The lists of dirty blocks by themselves: their order, their room, and a walk while they change.
+#include "allocator/dirty_list.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <random>
+#include <vector>
+
+namespace flushwalk {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<const DirtyListNode*> taken_from(DirtyLists* lists, DirtyPart part) {
+  std::vector<const DirtyListNode*> taken;
+  EXPECT_EQ(lists->take_all(part, [&](DirtyListNode& node) { taken.push_back(&node); }),
+            taken.size());
+  EXPECT_TRUE(lists->empty(part));
+  return taken;
+}
+
+void make_room(DirtyLists* lists, std::size_t blocks) {
+  for (std::size_t i = 0; i < blocks; ++i) {
+    ASSERT_TRUE(lists->make_room());
+  }
+}
+
+TEST(DirtyLists, GiveTheOldestFirstAndEachOnce) {
+  DirtyLists lists;
+  DirtyListNode nodes[3];
+  make_room(&lists, 3);
+  for (DirtyListNode& node : nodes) {
+    EXPECT_FALSE(lists.has(DirtyPart::others, &node));
+    lists.add(DirtyPart::others, &node);
+    lists.add(DirtyPart::others, &node);
+    EXPECT_TRUE(lists.has(DirtyPart::others, &node));
+  }
+  lists.forget(&nodes[1]);
+  EXPECT_FALSE(lists.has(DirtyPart::others, &nodes[1]));
+  EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre(&nodes[0], &nodes[2]));
+  EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre());
+}
+
+TEST(DirtyLists, ABlockThatHasBecomeFullGoesOver) {
+  DirtyLists lists;
+  DirtyListNode nodes[3];
+  make_room(&lists, 3);
+  for (DirtyListNode& node : nodes) {
+    lists.add(DirtyPart::others, &node);
+  }
+  lists.add(DirtyPart::full, &nodes[1]);
+  EXPECT_TRUE(lists.has(DirtyPart::full, &nodes[1]));
+  lists.add(DirtyPart::others, &nodes[1]);
+  EXPECT_FALSE(lists.has(DirtyPart::others, &nodes[1])) << "and never back";
+  EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre(&nodes[0], &nodes[2]));
+  EXPECT_THAT(taken_from(&lists, DirtyPart::full), ElementsAre(&nodes[1]));
+}
+
+// More than a handful, with everything that may happen to its blocks meanwhile.
+TEST(DirtyLists, AWalkTakesAllThatWasThereAtItsBeginning) {
+  constexpr std::size_t kBlocks = 100;
+  DirtyLists lists;
+  std::vector<DirtyListNode> nodes(kBlocks);
+  DirtyListNode late;
+  make_room(&lists, kBlocks + 1);
+  for (DirtyListNode& node : nodes) {
+    lists.add(DirtyPart::others, &node);
+  }
+  std::map<const DirtyListNode*, int> visits;
+  lists.take_all(DirtyPart::others, [&](DirtyListNode& node) {
+    ++visits[&node];
+    if (&node == &nodes[1]) {
+      lists.add(DirtyPart::others, &nodes[0]);  // dirty again
+      lists.add(DirtyPart::others, &late);      // dirty for the first time
+      lists.forget(&nodes[2]);                  // doomed, and in the walk's hands
+      lists.forget(&nodes[70]);                 // doomed, and on the list yet
+      lists.add(DirtyPart::full, &nodes[71]);   // full, likewise
+    }
+  });
+  for (std::size_t i = 0; i < kBlocks; ++i) {
+    EXPECT_EQ(visits[&nodes[i]], i == 70 || i == 71 ? 0 : 1) << i;
+  }
+  EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre(&nodes[0], &late));
+  EXPECT_THAT(taken_from(&lists, DirtyPart::full), ElementsAre(&nodes[71]));
+}
+
+// Blocks come, get dirty and go, thousands of times between two walks: a ring closes its gaps,
+// grows with the blocks, and keeps its order across both.
+TEST(DirtyLists, EqualAModelOverManyRounds) {
+  std::mt19937 random(1);
+  DirtyLists lists;
+  std::deque<DirtyListNode> nodes;
+  std::vector<DirtyListNode*> unlisted;
+  std::vector<const DirtyListNode*> expected;
+  for (int step = 0; step < 20'000; ++step) {
+    const unsigned choice = random() % 100;
+    if (choice < 40 && unlisted.size() + expected.size() < 80) {
+      ASSERT_TRUE(lists.make_room());
+      unlisted.push_back(&nodes.emplace_back());
+    } else if (choice < 70 && !unlisted.empty()) {
+      lists.add(DirtyPart::full, unlisted.back());
+      expected.push_back(unlisted.back());
+      unlisted.pop_back();
+    } else if (choice < 99 && !expected.empty()) {
+      const auto gone = expected.begin() + static_cast<std::ptrdiff_t>(random() % expected.size());
+      lists.forget(*gone);
+      expected.erase(gone);
+    } else if (choice == 99 && random() % 20 == 0) {
+      ASSERT_EQ(taken_from(&lists, DirtyPart::full), expected) << step;
+      for (const DirtyListNode* node : expected) {
+        lists.forget(node);
+      }
+      expected.clear();
+    }
+  }
+  EXPECT_EQ(taken_from(&lists, DirtyPart::full), expected);
+}
+
+}  // namespace
+}  // namespace flushwalk
