@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 
 #include "allocator/vectored_advice.h"
 
@@ -62,8 +63,10 @@ int ByHand::flush(std::span<const Range> ranges) {
       return for_each(ranges,
                       [](void* at, std::size_t bytes) { return madvise(at, bytes, kAdviceCold); });
     case ShootdownKind::mprotect:
+      revoked_ = true;
       return protect_each(ranges, PROT_NONE);
     case ShootdownKind::munmap:
+      revoked_ = true;
       return for_each(ranges, [](void* at, std::size_t bytes) { return munmap(at, bytes); });
     case ShootdownKind::none:
     case ShootdownKind::guard:
@@ -73,17 +76,20 @@ int ByHand::flush(std::span<const Range> ranges) {
   return EINVAL;
 }
 
-int ByHand::restore(std::span<const Range> ranges) const {
-  if (kind_ == ShootdownKind::mprotect) {
-    return protect_each(ranges, PROT_READ | PROT_WRITE);
+int ByHand::restore(std::span<const Range> ranges) {
+  if (!revoked_) {
+    return 0;
   }
-  for (const Range& range : ranges) {
-    if (const int error = kind_ == ShootdownKind::munmap ? arena_.map_again(range) : 0;
-        error != 0) {
-      return error;
+  int error = 0;
+  if (kind_ == ShootdownKind::mprotect) {
+    error = protect_each(ranges, PROT_READ | PROT_WRITE);
+  } else {
+    for (std::size_t i = 0; error == 0 && i < ranges.size(); ++i) {
+      error = arena_.map_again(ranges[i]);
     }
   }
-  return 0;
+  revoked_ = error != 0;
+  return error;
 }
 
 int ByHand::settle(std::span<const Range> ranges) { return executable_ ? flush(ranges) : 0; }

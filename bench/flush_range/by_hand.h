@@ -2,8 +2,8 @@
 // system calls of a backend, one a range, and nothing else. What the suite's flush costs beside it
 // is the suite's own.
 //
-// It keeps no book of what it did but the one bit that the toggle of mprotect_range needs; so it
-// flushes the same ranges each time, and restore() is told them again.
+// It keeps no book of what it did but a bit: mprotect_range toggles, and what was taken away may
+// come back. So it flushes the same ranges each time, and is told them again to undo it.
 #ifndef FLUSHWALK_BENCH_FLUSH_RANGE_BY_HAND_H_
 #define FLUSHWALK_BENCH_FLUSH_RANGE_BY_HAND_H_
 
@@ -26,8 +26,8 @@ class ByHand {
 
   // 0, or the errno of the first call that failed.
   int flush(std::span<const Range> ranges);
-  // Untimed: gives access back. 0 or errno.
-  int restore(std::span<const Range> ranges) const;
+  // Untimed: gives access back, if a flush has taken it. 0 or errno.
+  int restore(std::span<const Range> ranges);
   // Untimed: undoes an odd number of toggles. 0 or errno.
   int settle(std::span<const Range> ranges);
 
@@ -35,6 +35,7 @@ class ByHand {
   ShootdownKind kind_;
   const Arena& arena_;
   bool executable_ = false;
+  bool revoked_ = false;
 };
 
 }  // namespace flushwalk

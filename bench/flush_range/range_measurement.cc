@@ -80,7 +80,8 @@ bool RangeMeasurement::start_responders(std::string* error) {
   }
   std::size_t ranges = 0;
   for (const Rival& rival : rivals_) {
-    ranges += rival.plan.ranges().size() + 1;  // and a settle
+    // A batch has a flush more, and its settle.
+    ranges += 2 * rival.plan.ranges().size() + 1;
   }
   responders_ = Responders::start(context_.machine, context_.placement.responders, context_.clock,
                                   (to_read_ != nullptr ? to_read_ : working_set_)->bytes(),
@@ -110,11 +111,10 @@ std::vector<RangeResult> RangeMeasurement::sample(std::string* error) {
     responders_->run();
   }
   const ThreadCounts before = thread_counts_before();
-  const unsigned batch = interrupts_ ? kSamplesPerBatch : 1;
   bool ok = true;
   unsigned turn = 0;
-  for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, ++turn) {
-    const unsigned samples = std::min(batch, context_.samples - taken);
+  for (unsigned taken = 0; ok && taken < context_.samples; taken += kSamplesPerBatch, ++turn) {
+    const unsigned samples = std::min(kSamplesPerBatch, context_.samples - taken);
     for (std::size_t i = 0; ok && i < rivals_.size(); ++i) {
       ok = take_batch(rival_in_turn(turn, i, rivals_.size()), samples, &sampling, error);
     }
@@ -137,6 +137,9 @@ std::vector<RangeResult> RangeMeasurement::sample(std::string* error) {
 
 bool RangeMeasurement::take_batch(std::size_t rival, unsigned samples, Sampling* sampling,
                                   std::string* error) {
+  if (!untimed_flush(rival, error)) {
+    return false;
+  }
   const bool in_tlb_row = interrupts_ && flushes_tlb(group_.shootdown);
   const TlbBatch tlb(responders_.get(), in_tlb_row && tlb_row_counts(context_.mechanism));
   for (unsigned i = 0; i < samples; ++i) {
@@ -159,6 +162,19 @@ bool RangeMeasurement::take_batch(std::size_t rival, unsigned samples, Sampling*
   return failed == 0;
 }
 
+bool RangeMeasurement::untimed_flush(std::size_t which, std::string* error) {
+  Rival& rival = rivals_[which];
+  int failed = restore(&rival);
+  if (failed == 0) {
+    failed = rival.by_hand ? rival.by_hand->flush(rival.plan.ranges())
+                           : rival.space->shootdown().flush(rival.plan.ranges());
+  }
+  if (failed != 0) {
+    *error = fmt::format("{}: {}", name_of(group_.shootdown), std::strerror(failed));
+  }
+  return failed == 0;
+}
+
 bool RangeMeasurement::take_sample(std::size_t which, Sampling* sampling, std::string* error) {
   Rival& rival = rivals_[which];
   RangeResult& result = sampling->results[which];
@@ -170,9 +186,9 @@ bool RangeMeasurement::take_sample(std::size_t which, Sampling* sampling, std::s
     return false;
   }
   const std::uint64_t calls_before = rival.space->shootdown().calls();
-  working_set_->read();
-  working_set_->read();
   const Usage before = read_usage();
+  working_set_->read();
+  working_set_->read();
   const RangeTimes times =
       rival.by_hand
           ? timed_ranges(context_.clock, *rival.by_hand, ranges, *working_set_, &failed)

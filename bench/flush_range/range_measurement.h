@@ -1,10 +1,12 @@
 // Range measurement: takes the samples of one group of cases, its gathers and codes in turn.
 //
 // A repetition takes `samples` flushes of each rival, there and back, as flush_walk_bench does with
-// its walks; where CPUs are interrupted in batches of ten, with the kernel's TLB row read around
-// each. Before each flush, untimed: access comes back where the backend takes it away, what it
-// wants touched is touched, and the working set is read twice. After it, where there are responders
-// and a working set, the initiator waits until they have read theirs twice.
+// its walks: in batches of ten, with the kernel's TLB row read around each. A batch begins with a
+// flush that is not timed: the rival before has left its own data in the caches, and a long array
+// more of it than a hull. Before each flush, untimed: access comes back where the backend takes it
+// away, what it wants touched is touched, and the working set is read twice, behind which there is
+// no system call but the flush's. After it, where there are responders and a working set, the
+// initiator waits until they have read theirs twice.
 #ifndef FLUSHWALK_BENCH_FLUSH_RANGE_RANGE_MEASUREMENT_H_
 #define FLUSHWALK_BENCH_FLUSH_RANGE_RANGE_MEASUREMENT_H_
 
@@ -65,6 +67,7 @@ class RangeMeasurement : public Measurement {
   bool start_responders(std::string* error);
   bool warm_up(std::string* error);
   bool take_batch(std::size_t rival, unsigned samples, Sampling* sampling, std::string* error);
+  bool untimed_flush(std::size_t rival, std::string* error);
   bool take_sample(std::size_t rival, Sampling* sampling, std::string* error);
   int restore(Rival* rival) const;
   int settle(Rival* rival) const;
