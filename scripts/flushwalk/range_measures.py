@@ -78,13 +78,15 @@ def _point(by_gather: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         "full_ratio": full_over_hull.ratio, "full_low": full_over_hull.low,
         "full_high": full_over_hull.high, "full_pairs": full_over_hull.pairs,
         "full_verdict": full_over_hull.verdict, "over_full_verdict": over_full.verdict,
-        "wins": _winner(over_hull.verdict, full_over_hull.verdict, over_full.verdict),
+        "wins": _winner(over_hull.verdict if array["flush_ranges"].median() > 1 else "same",
+                        full_over_hull.verdict, over_full.verdict),
     }
 
 
 def _winner(array_over_hull: str, full_over_hull: str, array_over_full: str) -> str:
     """The one that is cheaper than both others. The hull also where it is not resolved from the full
-    flush, which is what a hull above the ceiling comes to."""
+    flush, which is what a hull above the ceiling comes to. An array of one range is the hull itself
+    ("same"): what differs there is chance."""
     if array_over_hull == "cheaper" and array_over_full == "cheaper":
         return ARRAY_WINS
     if full_over_hull == "cheaper" and array_over_full == "dearer":

@@ -22,7 +22,7 @@ _LOOKS = {
     ARRAY_WINS: (style.numbered_line(1)["color"], style.PAPER, "the array is cheapest"),
     HULL_WINS: (style.numbered_line(0)["color"], style.PAPER, "the hull (as the full flush, or less)"),
     FULL_WINS: (style.numbered_line(2)["color"], style.PAPER, "the full flush is cheapest"),
-    UNRESOLVED: (style.GRID, style.INK, "not resolved"),
+    UNRESOLVED: (style.GRID, style.INK, "not resolved, or the array is the hull"),
 }
 
 
