@@ -308,16 +308,12 @@ TEST_F(ShootdownTest, TheSameRangesAgainAreTakenBackAndAnyOthersAreLookedAt) {
 
 TEST_F(ShootdownTest, RangesOfAFlushMayOverlap) {
   const auto range = make_shootdown(ShootdownKind::mprotect_range, arena.get());
-  for (std::uint64_t round = 1; round <= 2; ++round) {
-    EXPECT_EQ(flush(*range, {pages(0, 4), pages(2, 6)}), 0);
-    EXPECT_EQ(range->calls(), 3 * round) << "the second one finds part of it executable";
-    EXPECT_EQ(permissions(at(0)), "rwxs");
-    EXPECT_EQ(permissions(at(2)), "rw-s");
-    EXPECT_EQ(range->settle(), 0);
-    EXPECT_EQ(permissions(at(0)), "rw-s");
-    ASSERT_EQ(flush(*range, {pages(20, 21)}), 0);
-    ASSERT_EQ(range->settle(), 0);
-  }
+  EXPECT_EQ(flush(*range, {pages(0, 4), pages(2, 6)}), 0);
+  EXPECT_EQ(range->calls(), 3U) << "the second one finds part of it executable";
+  EXPECT_EQ(permissions(at(0)), "rwxs");
+  EXPECT_EQ(permissions(at(2)), "rw-s");
+  EXPECT_EQ(range->settle(), 0);
+  EXPECT_EQ(permissions(at(0)), "rw-s");
 }
 
 TEST_F(ShootdownTest, AfterAFailureARangeFlushKnowsWhatIsExecutable) {
