@@ -156,7 +156,7 @@ def test_hull_array_and_full_flush_are_rivals_over_the_same_ranges() -> None:
                  and "working_set:0/code:suite" in case.name}
         assert len(names) > 50
         for name in names:
-            for gather in ("hull", "runs") if "ranges:100/" in name else ("hull", "runs", "full"):
+            for gather in ("hull", "runs") if "ranges:32/" in name else ("hull", "runs", "full"):
                 assert re.sub("gather:[a-z]+", f"gather:{gather}", name) in names
 
 
