@@ -38,13 +38,13 @@ def _controls(responders: tuple[int, ...], samples: int, repetitions: int) -> li
     return [
         _sweep("and the working set", samples, repetitions, ranges=(4,), pages=(8,),
                gap=("block",), responders=responders, working_set=WORKING_SETS,
-               shootdown=("noop", "mprotect_range")),
+               shootdown=("mprotect_range", "noop")),
         _sweep("cold hulls", samples, 3 * repetitions, ranges=(2, 16), pages=(8,), gap=("block", _WIDE),
                responders=responders, gather=("hull",), shootdown=("cold_range",)),
         _sweep("by hand", samples, repetitions, ranges=(32,), pages=(8,), gap=("block",),
                responders=(0,), gather=("hull", "runs"), code=("suite", "by_hand"),
                # noop: the calls alone, of which the suite's own code is the largest share.
-               shootdown=("noop", "mprotect_range", "cold_range")),
+               shootdown=("mprotect_range", "cold_range", "noop")),
     ]
 
 
