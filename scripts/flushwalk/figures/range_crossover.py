@@ -127,8 +127,8 @@ def sentence(frame: pd.DataFrame) -> str:
 
 def reading(frame: pd.DataFrame) -> str:
     repetitions = wording.span(frame["repetitions"])
-    return ("A cell without a number has no valid pair. A number is the time of the array (gather runs: each range its own system call) over "
-            "that of the hull; below 1 the array is cheaper. Without a gap neighbours are one run, "
+    return ("A cell without a number has no valid pair. A number is the time of the array (gather "
+            "runs: each range its own system call) over that of the hull; below 1 the array is cheaper. Without a gap neighbours are one run, "
             "so the array has a range for each block. Only the first and the last page of what is "
             "flushed as one range were touched, and hull and array have memory of their own. The "
             "kernel flushes page by page up to the ceiling and everything above it. Medians over "
