@@ -20,7 +20,8 @@ from flushwalk.results import Results
 # Colour of a cell, and of what is written in it.
 _LOOKS = {
     ARRAY_WINS: (style.numbered_line(1)["color"], style.PAPER, "the array is cheapest"),
-    HULL_WINS: (style.numbered_line(0)["color"], style.PAPER, "the hull (as the full flush, or less)"),
+    HULL_WINS: (style.numbered_line(0)["color"], style.PAPER,
+                "the hull (as the full flush, or less)"),
     FULL_WINS: (style.numbered_line(2)["color"], style.PAPER, "the full flush is cheapest"),
     UNRESOLVED: (style.GRID, style.INK, "not resolved, or the array is the hull"),
 }
@@ -103,14 +104,15 @@ def numbers(frame: pd.DataFrame) -> Table:
     several = frame["report"].nunique() > 1
     rows = tuple((
         *([str(case.report)] if several else []), range_measures.gap_words(case.gap_pages),
-        str(case.wins), wording.count(case.responders), wording.count(case.pages), wording.count(case.ranges),
+        str(case.wins), wording.count(case.responders), wording.count(case.pages),
+        wording.count(case.ranges),
         wording.time(case.hull_ns), wording.time(case.array_ns), wording.time(case.full_ns),
         wording.ratio(case.array_ratio, case.array_low, case.array_high, case.array_pairs,
                       case.array_verdict),
         wording.ratio(case.full_ratio, case.full_low, case.full_high, case.full_pairs,
                       case.full_verdict)) for case in frame.itertuples())
-    headers = (*(["report"] if several else []), "gap", "cheapest", "responders", "pages in each", "ranges",
-               "hull", "array", "full", "array over hull", "full over hull")
+    headers = (*(["report"] if several else []), "gap", "cheapest", "responders", "pages in each",
+               "ranges", "hull", "array", "full", "array over hull", "full over hull")
     return Table(headers, rows, words=3 if several else 2)
 
 
@@ -128,10 +130,11 @@ def sentence(frame: pd.DataFrame) -> str:
 def reading(frame: pd.DataFrame) -> str:
     repetitions = wording.span(frame["repetitions"])
     return ("A cell without a number has no valid pair. A number is the time of the array (gather "
-            "runs: each range its own system call) over that of the hull; below 1 the array is cheaper. Without a gap neighbours are one run, "
-            "so the array has a range for each block. Only the first and the last page of what is "
-            "flushed as one range were touched, and hull and array have memory of their own. The "
-            "kernel flushes page by page up to the ceiling and everything above it. Medians over "
+            "runs: each range its own system call) over that of the hull; below 1 the array is "
+            "cheaper. Without a gap neighbours are one run, so the array has a range for each block. Only "
+            "the first and the last page of what is flushed as one range were touched, and hull and "
+            "array have memory of their own. The kernel flushes page by page up to the ceiling and "
+            "everything above it. Medians over "
             f"{repetitions} repetitions.")
 
 
