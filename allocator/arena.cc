@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -24,10 +25,13 @@ namespace {
 constexpr Address kLowestBase = Address{1} << 36;
 constexpr Address kHighestBase = Address{7} << 36;
 constexpr Address kBaseStep = Address{1} << 35;
+constexpr Address kEnd = Address{1} << 39;
 #else
 constexpr Address kLowestBase = Address{1} << 44;  // 16 TiB
 constexpr Address kHighestBase = Address{1} << 46;
 constexpr Address kBaseStep = Address{1} << 43;
+// Above lies the program, from two thirds of 128 TiB on.
+constexpr Address kEnd = Address{80} << 40;
 #endif
 
 // fd: -1 for anonymous memory.
@@ -63,6 +67,16 @@ bool file_size_allowed(std::uint64_t bytes) {
 }
 
 }  // namespace
+
+// Each mapping begins at the lowest base behind the one before.
+std::uint64_t Arena::most_bytes(unsigned arenas, Memory memory) {
+  const std::uint64_t mappings = std::uint64_t{arenas} * (memory == Memory::shared ? 2 : 1);
+  std::uint64_t steps = (kEnd - kLowestBase) / kBaseStep / mappings;
+  if (mappings > 1) {
+    steps = std::min(steps, (kHighestBase - kLowestBase) / kBaseStep / (mappings - 1));
+  }
+  return steps * kBaseStep;
+}
 
 std::unique_ptr<Arena> Arena::create(std::uint64_t bytes, std::uint64_t align, std::string* error,
                                      Memory memory) {

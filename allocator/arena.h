@@ -33,6 +33,8 @@ class Arena {
   // least a page). nullptr on failure, with one line in *error.
   static std::unique_ptr<Arena> create(std::uint64_t bytes, std::uint64_t align, std::string* error,
                                        Memory memory = Memory::shared);
+  // The longest arena of which so many (at least one) find room beside each other.
+  static std::uint64_t most_bytes(unsigned arenas, Memory memory);
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;

@@ -1,4 +1,8 @@
 // The range family: a real shootdown of whole ranges that no live user of them notices.
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
 #include "allocator/range_set.h"
 #include "allocator/shootdown_backends.h"
 #include "allocator/vectored_advice.h"
@@ -17,7 +21,20 @@ class MprotectRange final : public Shootdown {
  public:
   explicit MprotectRange(const Arena& arena) : arena_(arena) {}
 
+  // A walk that finds what it found before, as it does in a benchmark, toggles the same ranges
+  // back: known by comparing them, without the set's searches, which cost more than 3 % of 1,024
+  // short mprotects.
   int flush(std::span<const Range> ranges) override {
+    if (executable_.size() == 0 && toggled_.empty() && can_toggle(ranges)) {
+      return gain(ranges);
+    }
+    if (!toggled_.empty() && std::ranges::equal(ranges, toggled_)) {
+      return lose();
+    }
+    for (const Range& range : toggled_) {
+      executable_.add(range);
+    }
+    toggled_.clear();
     for (const Range& range : ranges) {
       if (const int error = flush_one(range); error != 0) {
         return error;
@@ -27,17 +44,53 @@ class MprotectRange final : public Shootdown {
   }
   int map(const Range& /*range*/) override { return 0; }
   int settle() override {
-    if (executable_.size() == 0) {
+    if (executable_.size() == 0 && toggled_.empty()) {
       return 0;
     }
     const int error = protect(arena_.range(), PROT_READ | PROT_WRITE);
     if (error == 0) {
       executable_.clear();
+      toggled_.clear();
     }
     return error;
   }
 
  private:
+  // Ascending, disjoint, and no more than are kept apart.
+  static bool can_toggle(std::span<const Range> ranges) {
+    for (std::size_t i = 1; i < ranges.size(); ++i) {
+      if (ranges[i].start < ranges[i - 1].end) {
+        return false;
+      }
+    }
+    return ranges.size() <= kMostExecutableRanges;
+  }
+
+  // Nothing is executable: the ranges become so.
+  int gain(std::span<const Range> ranges) {
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+      if (const int error = set(ranges[i], PROT_READ | PROT_WRITE | PROT_EXEC); error != 0) {
+        ranges = ranges.first(i);
+        toggled_.assign(ranges.begin(), ranges.end());
+        return error;
+      }
+    }
+    toggled_.assign(ranges.begin(), ranges.end());
+    return 0;
+  }
+
+  // What gain() made executable is so no more.
+  int lose() {
+    for (std::size_t i = 0; i < toggled_.size(); ++i) {
+      if (const int error = set(toggled_[i], PROT_READ | PROT_WRITE); error != 0) {
+        toggled_.erase(toggled_.begin(), toggled_.begin() + static_cast<std::ptrdiff_t>(i));
+        return error;
+      }
+    }
+    toggled_.clear();
+    return 0;
+  }
+
   int flush_one(const Range& range) {
     // Each executable range is a mapping, of which the kernel has a limit.
     if (executable_.size() >= kMostExecutableRanges && !executable_.covers(range)) {
@@ -70,6 +123,9 @@ class MprotectRange final : public Shootdown {
   }
 
   const Arena& arena_;
+  // What is executable, in one of the two: the ranges of the last flush, before which nothing was,
+  // or whatever flushes of different ranges have come to.
+  std::vector<Range> toggled_;
   RangeSet executable_;
 };
 

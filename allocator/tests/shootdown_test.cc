@@ -280,6 +280,61 @@ TEST_F(ShootdownTest, ARangeThatIsPartlyExecutableNeedsTwoCalls) {
   expect_revoked({}, true);
 }
 
+// Known by comparing: what is flushed again as it was needs no look at the set.
+TEST_F(ShootdownTest, TheSameRangesAgainAreTakenBackAndAnyOthersAreLookedAt) {
+  const auto range = make_shootdown(ShootdownKind::mprotect_range, arena.get());
+  const std::vector<Range> both = {pages(0, 4), pages(8, 12)};
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    EXPECT_EQ(flush(*range, both), 0);
+    EXPECT_EQ(range->calls(), 2 * round);
+    EXPECT_EQ(permissions(at(0)), round % 2 == 1 ? "rwxs" : "rw-s");
+    EXPECT_EQ(permissions(at(11)), permissions(at(0)));
+    EXPECT_EQ(permissions(at(4)), "rw-s");
+  }
+  EXPECT_EQ(flush(*range, {pages(8, 12)}), 0) << "one of them: it is executable";
+  EXPECT_EQ(range->calls(), 7U);
+  EXPECT_EQ(permissions(at(8)), "rw-s");
+  EXPECT_EQ(permissions(at(0)), "rwxs");
+  EXPECT_EQ(flush(*range, both), 0) << "one is, one is not";
+  EXPECT_EQ(range->calls(), 9U);
+  EXPECT_EQ(permissions(at(8)), "rwxs");
+  EXPECT_EQ(permissions(at(0)), "rw-s");
+  EXPECT_EQ(range->settle(), 0);
+  EXPECT_EQ(flush(*range, {pages(8, 12), pages(0, 4)}), 0) << "in another order";
+  EXPECT_EQ(flush(*range, both), 0);
+  EXPECT_EQ(range->calls(), 13U);
+  EXPECT_EQ(permissions(at(0)) + permissions(at(8)), "rw-srw-s");
+}
+
+TEST_F(ShootdownTest, RangesOfAFlushMayOverlap) {
+  const auto range = make_shootdown(ShootdownKind::mprotect_range, arena.get());
+  EXPECT_EQ(flush(*range, {pages(0, 4), pages(2, 6)}), 0);
+  EXPECT_EQ(range->calls(), 3U) << "the second one finds part of it executable";
+  EXPECT_EQ(permissions(at(0)), "rwxs");
+  EXPECT_EQ(permissions(at(2)), "rw-s");
+  EXPECT_EQ(range->settle(), 0);
+  EXPECT_EQ(permissions(at(0)), "rw-s");
+}
+
+TEST_F(ShootdownTest, AfterAFailureARangeFlushKnowsWhatIsExecutable) {
+  const auto range = make_shootdown(ShootdownKind::mprotect_range, arena.get());
+  const std::vector<Range> both = {pages(0, 1), pages(2, 3)};
+  EXPECT_EQ(flush(*range, {pages(0, 1), {kPageSize, 2 * kPageSize}}), ENOMEM);
+  EXPECT_EQ(permissions(at(0)), "rwxs");
+  EXPECT_EQ(flush(*range, {pages(0, 1)}), 0) << "it takes one call";
+  EXPECT_EQ(range->calls(), 3U);
+  EXPECT_EQ(permissions(at(0)), "rw-s");
+  ASSERT_EQ(flush(*range, both), 0);
+  ASSERT_EQ(munmap(reinterpret_cast<void*>(at(2)), kPageSize), 0);
+  EXPECT_EQ(flush(*range, both), ENOMEM) << "on the way back";
+  ASSERT_EQ(arena->map_again(pages(2, 3)), 0);
+  EXPECT_EQ(permissions(at(0)), "rw-s");
+  const std::uint64_t calls = range->calls();
+  EXPECT_EQ(flush(*range, {pages(0, 1)}), 0);
+  EXPECT_EQ(permissions(at(0)), "rwxs") << "a call that changes something";
+  EXPECT_EQ(range->calls(), calls + 1);
+}
+
 // After it each range takes one call, whatever came before.
 TEST_F(ShootdownTest, SettlingTakesEveryExecAway) {
   const auto range = make_shootdown(ShootdownKind::mprotect_range, arena.get());
@@ -336,6 +391,24 @@ TEST_F(ShootdownTest, MapRestoresExactlyItsRange) {
     EXPECT_EQ(revoke->map(pages(20, 30)), 0) << "nothing was revoked";
     EXPECT_EQ(revoke->map(pages(7, 16)), 0);
     EXPECT_EQ(revoke->map(pages(7, 16)), 0) << "once is enough";
+    expect_revoked({}, true);
+  }
+}
+
+// More ranges than one flush has, and never a map() between them.
+TEST_F(ShootdownTest, WhatManyFlushesHaveRevokedComesBack) {
+  for (const ShootdownKind kind : revoking_kinds()) {
+    const auto revoke = make_shootdown(kind, arena.get());
+    std::vector<std::uint64_t> revoked;
+    for (std::uint64_t page = 0; page < 40; page += 4) {
+      EXPECT_EQ(flush(*revoke, {pages(page, page + 1), pages(page + 2, page + 3)}), 0);
+      revoked.insert(revoked.end(), {page, page + 2});
+    }
+    expect_revoked(revoked, kind != ShootdownKind::munmap);
+    EXPECT_EQ(revoke->map(pages(0, 20)), 0);
+    revoked.erase(revoked.begin(), revoked.begin() + 10);
+    expect_revoked(revoked, kind != ShootdownKind::munmap);
+    EXPECT_EQ(revoke->map(arena->range()), 0);
     expect_revoked({}, true);
   }
 }

@@ -68,6 +68,20 @@ class AxisReader {
     }
   }
 
+  // What read(part) makes of each part; nullopt: it is not one of `allowed`.
+  template <class Value, class Read>
+  void values(const char* flag, const std::string& text, std::string_view allowed, Read&& read,
+              std::vector<Value>* values) {
+    for (const std::string_view part : split_at_commas(text)) {
+      const std::optional<Value> value = read(part);
+      if (!value) {
+        fail(flag, fmt::format("{} is not {}", quoted(part), allowed));
+        return;
+      }
+      add(flag, part, *value, values);
+    }
+  }
+
   void fail(const char* flag, std::string text) {
     if (!problem_) {
       problem_ = Problem{flag, std::move(text)};

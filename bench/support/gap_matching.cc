@@ -22,7 +22,12 @@ GapMatches match_gaps(std::span<const ShootdownWindow> windows, std::span<const 
     // What began in the window of a flush without a call is the machine's own.
     if (found != 0 && window.calls != 0) {
       matches.proven += std::min(found, window.calls);
+      matches.exact += found == window.calls ? 1U : 0U;
       matches.stalls.push_back(longest);
+      if (const Gap& last = gaps[next - 1]; last.second_round != 0) {
+        matches.first_rounds.push_back(last.first_round);
+        matches.second_rounds.push_back(last.second_round);
+      }
     }
   }
   return matches;

@@ -24,7 +24,11 @@ struct ShootdownWindow {
 
 struct GapMatches {
   std::uint64_t proven = 0;   // shootdowns: at most `calls` of each window
+  std::uint64_t exact = 0;    // windows with calls in which just as many gaps begin
   std::vector<Ticks> stalls;  // the longest gap of each window that has one
+  // Of the last gap of each window, where both are known (Gap).
+  std::vector<Ticks> first_rounds;
+  std::vector<Ticks> second_rounds;
 };
 
 // Both ascending in time; windows do not overlap. slack: how far the two CPUs' clocks may be apart,

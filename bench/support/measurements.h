@@ -56,6 +56,10 @@ struct MeasurementRow {
   std::string operation;
   std::string keys;
   std::optional<std::uint64_t> entries;
+  std::optional<std::uint64_t> ranges;
+  std::optional<std::uint64_t> gap_pages;
+  std::optional<std::uint64_t> working_set_pages;
+  std::string code;
   std::optional<std::uint64_t> responders;
   std::string placement;
   unsigned initiator_cpu = 0;
@@ -78,6 +82,7 @@ struct MeasurementRow {
   std::optional<std::uint64_t> flush_ranges;
   std::optional<std::uint64_t> hull_pages;
   std::optional<std::uint64_t> shootdown_calls;
+  std::optional<std::uint64_t> exact_flushes;
   std::optional<std::uint64_t> lock_waits;
 
   std::uint64_t shootdowns_expected = 0;

@@ -96,7 +96,10 @@ void match_responders(const Responders& responders, std::span<const ShootdownWin
     ResponderResult& responder = proof->responders[i];
     GapMatches matches = match_gaps(windows, responders.gaps(i), slack);
     responder.proven = matches.proven;
+    responder.exact = matches.exact;
     responder.stalls = std::move(matches.stalls);
+    responder.first_rounds = std::move(matches.first_rounds);
+    responder.second_rounds = std::move(matches.second_rounds);
     responder.counts = responders.counts(i);
     responder.lost_gaps = responders.lost_gaps(i);
   }
@@ -120,6 +123,9 @@ void put_proof(const Proof& proof, const topology::Placement& placement, bool in
   row->shootdowns_expected = proof.expected;
   for (const ResponderResult& responder : proof.responders) {
     row->shootdowns_proven += responder.proven;
+    if (proof.expected != 0) {
+      row->exact_flushes = row->exact_flushes.value_or(0) + responder.exact;
+    }
     if (responder.tlb_interrupts) {
       row->tlb_interrupts = row->tlb_interrupts.value_or(0) + *responder.tlb_interrupts;
     }
@@ -139,6 +145,9 @@ void add_stall_rows(const MeasurementRow& initiator, const Clock& clock, Proof* 
     row.statistics = summary_in_ns(responder.stalls, clock);
     row.shootdowns_expected = proof->expected / proof->responders.size();
     row.shootdowns_proven = responder.proven;
+    if (proof->expected != 0) {
+      row.exact_flushes = responder.exact;
+    }
     row.tlb_interrupts = responder.tlb_interrupts;
     row.context_switches = responder.counts.context_switches();
     row.migrations = responder.counts.migrations;

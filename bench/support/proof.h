@@ -30,7 +30,11 @@ inline constexpr std::uint64_t kLeastProvenPercent = 99;
 struct ResponderResult {
   int cpu = 0;
   std::uint64_t proven = 0;  // shootdowns, by its gaps
+  std::uint64_t exact = 0;   // flushes in which just as many gaps began as calls were made
   std::vector<Ticks> stalls;
+  // Of the loop after flushes (Gap); as many of the one as of the other.
+  std::vector<Ticks> first_rounds;
+  std::vector<Ticks> second_rounds;
   // Of its CPU; nullopt where the kernel's row says nothing of them (shootdown_mechanism.h).
   std::optional<std::uint64_t> tlb_interrupts;
   ThreadCounts counts;  // of the whole repetition: all cases'

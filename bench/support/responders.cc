@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
 #include "allocator/spin_lock.h"
@@ -102,15 +103,60 @@ void Responders::read_pages(Proceed&& proceed) {
   } while (proceed(clock_.now()));
 }
 
+// Notes in a gap how long the two rounds after it take.
+class Responders::RoundWatch {
+ public:
+  explicit RoundWatch(std::size_t turns) : turns_(turns) {}
+
+  // After a gap that was kept, which another one may cut off.
+  void begin(Gap* gap) {
+    gap_ = gap;
+    left_ = turns_;
+    since_ = gap->end;
+  }
+  void cut_off() { left_ = 0; }
+  // A turn without a gap.
+  void turn(Ticks now) {
+    if (left_ != 0 && --left_ == 0) {
+      end_round(now);
+    }
+  }
+
+ private:
+  void end_round(Ticks now) {
+    constexpr Ticks kMost = std::numeric_limits<std::uint32_t>::max();
+    const auto ticks = static_cast<std::uint32_t>(std::min(now - since_, kMost));
+    if (gap_->first_round == 0) {
+      gap_->first_round = ticks;
+      left_ = turns_;
+      since_ = now;
+    } else {
+      gap_->second_round = ticks;
+    }
+  }
+
+  std::size_t turns_;
+  Gap* gap_ = nullptr;
+  std::size_t left_ = 0;  // turns of the round; 0: nothing is watched
+  Ticks since_ = 0;
+};
+
 void Responders::loop(Responder& responder) {
   // Once round, before anybody is told: the pages are present and in the TLB.
   std::size_t turns = 0;
   read_pages([&](Ticks) { return ++turns < pages_.size(); });
   running_.fetch_add(1, std::memory_order_release);
+  RoundWatch rounds(pages_.size());
   Ticks previous = clock_.now();
   read_pages([&](Ticks now) {
     if (now - previous > responder.threshold) {
-      responder.gaps.push({previous, now});
+      if (responder.gaps.push({previous, now})) {
+        rounds.begin(&responder.gaps.values().back());
+      } else {
+        rounds.cut_off();
+      }
+    } else {
+      rounds.turn(now);
     }
     previous = now;
     return phase_.load(std::memory_order_relaxed) == kRunning;

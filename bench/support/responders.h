@@ -5,8 +5,10 @@
 // their translations are in its TLB, and this process's page tables are loaded on its CPU), then
 // the clock. Two readings further apart than a threshold are a gap: something else ran there. Gaps
 // are kept with their time, and matched with the flushes afterwards: a gap that begins while a
-// flush is in its system call is that flush's interruption. The loop makes no system call and takes
-// no lock; recording is a store to memory touched before.
+// flush is in its system call is that flush's interruption. After a gap the loop also notes how
+// long it took to read every page once, and once more: what the interruption cost beyond itself,
+// where it took translations away. The loop makes no system call and takes no lock; recording is a
+// store to memory touched before.
 //
 // The initiator's thread makes all calls. Between run() and pause() the responders own the gap
 // buffers; after pause() the caller reads them. running_ carries both hand-overs: its release
@@ -17,6 +19,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,6 +36,10 @@ namespace flushwalk {
 struct Gap {
   Ticks begin;  // the last reading before
   Ticks end;    // the first one after
+  // From the end on, turns of the loop for as many as there are pages, and for as many again; with
+  // the reading of the clock in each. 0: another gap or the pause came before.
+  std::uint32_t first_round = 0;
+  std::uint32_t second_round = 0;
 };
 
 class Responders {
@@ -81,6 +88,7 @@ class Responders {
   Ticks calibrate();
   template <class Proceed>
   void read_pages(Proceed&& proceed);
+  class RoundWatch;
 
   Clock clock_;
   const std::vector<Address> pages_;

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from flushwalk import other_sweeps
+from flushwalk import other_sweeps, range_sweeps
 from flushwalk.sweeps import (
     CHECKS,
     DESCRIPTORS,
@@ -87,6 +87,7 @@ def quick_set(cpus: int) -> list[Sweep]:
             samples=50,
         ),
         *_quick_complete_walks(),
+        *range_sweeps.quick(cpus),
         *other_sweeps.quick(cpus),
     ]
 
@@ -184,6 +185,7 @@ def full_set(cpus: int) -> list[Sweep]:
             responders=responders,
             samples=50,
         ),
+        *range_sweeps.full(cpus),
         *other_sweeps.full(cpus),
     ]
 

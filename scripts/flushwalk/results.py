@@ -36,7 +36,8 @@ STATISTICS = ("min", "p10", "p50", "p90", "p99", "p999", "max", "mean")
 OUTCOMES = (
     "operations", "visited_blocks", "listed_blocks", "block_locks", "dirty_blocks",
     "dirty_blocks_total", "purged_blocks", "created_blocks", "failed_allocs", "stale_slots",
-    "flushes", "flushed_pages", "flush_ranges", "hull_pages", "shootdown_calls", "lock_waits",
+    "flushes", "flushed_pages", "flush_ranges", "hull_pages", "shootdown_calls", "exact_flushes",
+    "lock_waits",
 )
 PROOF = ("shootdowns_expected", "shootdowns_proven", "tlb_interrupts", "context_switches",
          "migrations", "page_faults")
@@ -47,19 +48,21 @@ COLUMNS = (
     *STATISTICS, "samples", "revision", "workload", "walk", "check", "gather", "shootdown",
     "blocks", "full_percent", "dirty_percent", "dirty_slots", "spread", "descriptors", "index",
     "queues", "threads", "pages", "freeing", "flusher", "flush_every", "container", "operation",
-    "keys", "entries", "responders", "placement", "initiator_cpu", "responder_cpus", "block_slots",
+    "keys", "entries", "ranges", "gap_pages", "working_set_pages", "code", "responders",
+    "placement", "initiator_cpu", "responder_cpus", "block_slots",
     *OUTCOMES, *PROOF, "valid", "invalid_reason",
 )
 _WORDS = frozenset({
     "bench", "case", "role", "metric", "unit", "revision", "workload", "walk", "check", "gather",
     "shootdown", "spread", "descriptors", "index", "freeing", "flusher", "container", "operation",
-    "keys", "placement", "responder_cpus", "valid", "invalid_reason",
+    "keys", "code", "placement", "responder_cpus", "valid", "invalid_reason",
 })
 # Columns that came later: a file without them reads as if their cells were empty.
 _ADDED = frozenset({
     "spread", "descriptors", "index", "revision", "workload", "threads", "pages", "freeing",
     "flusher", "flush_every", "container", "operation", "keys", "entries", "operations",
     "purged_blocks", "created_blocks", "failed_allocs", "flushes", "flushed_pages", "lock_waits",
+    "ranges", "gap_pages", "working_set_pages", "code", "exact_flushes",
 })
 # What flush_walk_bench did before these columns came: its empty cells read so.
 _BEFORE = {"spread": "even", "descriptors": "in_order", "index": "kernel"}
@@ -169,6 +172,11 @@ class Results:
         """Valid times (ns) of patch_series_bench: round_time, or flush_time, the part of the same
         rounds that is unmap_aliases; one row for each case and repetition."""
         return self._select("patch_series_bench", "initiator", metric)
+
+    def range_flushes(self, metric: str, role: str = "initiator") -> pd.DataFrame:
+        """Valid times (ns) of flush_range_bench: shootdown_time, read_time or reread_time, also of
+        role responder but the first; one row for each case, repetition and thread."""
+        return self._select("flush_range_bench", role, metric)
 
     def _select(self, bench: str, role: str, metric: str) -> pd.DataFrame:
         rows = self.valid

@@ -150,6 +150,32 @@ def test_a_load_that_visits_or_flushes_more_takes_longer() -> None:
     assert seconds(queues=(64,), index=("dense",)) < seconds(queues=(64,))
 
 
+def test_hull_array_and_full_flush_are_rivals_over_the_same_ranges() -> None:
+    for some in (plan.quick_set(1), plan.quick_set(2), plan.full_set(2)):
+        names = {case.name for case in plan.all_cases(some)
+                 if case.name.startswith("flush_range/") and "mprotect_range" in case.name
+                 and "working_set:0/code:suite" in case.name}
+        assert len(names) > 50
+        for name in names:
+            for gather in ("hull", "runs") if "ranges:32/" in name else ("hull", "runs", "full"):
+                assert re.sub("gather:[a-z]+", f"gather:{gather}", name) in names
+
+
+def test_the_full_set_has_the_map_and_the_quick_one_the_ceiling() -> None:
+    names = {case.name for case in plan.all_cases(plan.full_set(2))}
+    for ranges, pages, gap in itertools.product(
+            (1, 2, 16, 64, 1024), (1, 8, 32, 33, 34, 64, 512), ("0", "block", "1g", "255g")):
+        if ranges <= 64 or gap != "255g":
+            assert (f"flush_range/gather:hull/shootdown:mprotect_range/ranges:{ranges}/pages:{pages}"
+                    f"/gap:{gap}/working_set:0/code:suite/responders:1") in names
+    quick = {case.name for case in plan.all_cases(plan.quick_set(2))}
+    for pages, working_set in ((33, 0), (34, 0), (8, 1536)):
+        assert (f"flush_range/gather:runs/shootdown:mprotect_range/ranges:4/pages:{pages}/gap:block"
+                f"/working_set:{working_set}/code:suite/responders:1") in quick
+    ranges = [sweep for sweep in plan.quick_set(2) if sweep.bench == "flush_range_bench"]
+    assert 5 <= sum(sweep.seconds() for sweep in ranges) <= 20
+
+
 def test_every_complete_walk_meets_the_free_list_in_the_quick_set() -> None:
     every = [sweep for sweep in plan.quick_set(2) if sweep.title.startswith("every walk")]
     assert 8 <= sum(sweep.seconds() for sweep in every) <= 25

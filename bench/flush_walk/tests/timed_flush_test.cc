@@ -1,25 +1,15 @@
 // Holds the timed part to its promise: it allocates nothing, and it makes no system call but the
-// shootdown's own. Allocations are counted (this file replaces operator new, and the linker wraps
-// the C library's functions, see walk.cmake); of system calls the kernel kills the process at the
-// first one that is not allowed (seccomp).
+// shootdown's own (timed_part.h).
 #include "bench/flush_walk/timed_flush.h"
 
-#include <errno.h>
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -27,72 +17,9 @@
 #include "allocator/tests/memory_probe.h"
 #include "bench/flush_walk/load.h"
 #include "bench/flush_walk/walk_measurement.h"
+#include "bench/support/tests/timed_part.h"
 #include "topology/machine.h"
 #include "topology/placement.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FLUSHWALK_SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FLUSHWALK_SANITIZED 1
-#endif
-
-namespace {
-
-thread_local std::size_t allocations = 0;
-
-}  // namespace
-
-extern "C" {
-void* __real_malloc(std::size_t size);
-void* __real_calloc(std::size_t count, std::size_t size);
-void* __real_realloc(void* memory, std::size_t size);
-void* __real_aligned_alloc(std::size_t alignment, std::size_t size);
-
-void* __wrap_malloc(std::size_t size) {
-  ++allocations;
-  return __real_malloc(size);
-}
-void* __wrap_calloc(std::size_t count, std::size_t size) {
-  ++allocations;
-  return __real_calloc(count, size);
-}
-void* __wrap_realloc(void* memory, std::size_t size) {
-  ++allocations;
-  return __real_realloc(memory, size);
-}
-void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
-  ++allocations;
-  return __real_aligned_alloc(alignment, size);
-}
-}
-
-#if !defined(FLUSHWALK_SANITIZED)
-// The C++ library's other forms (arrays, nothrow) end in these two.
-[[gnu::noinline]] void* operator new(std::size_t size) {
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) {
-    return memory;
-  }
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
-  const auto align = static_cast<std::size_t>(alignment);
-  if (void* const memory = std::aligned_alloc(align, (size + align - 1) / align * align)) {
-    return memory;
-  }
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
-  std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-  std::free(memory);
-}
-#endif
 
 namespace flushwalk {
 namespace {
@@ -105,27 +32,6 @@ constexpr LoadShape kShape{64, 50, 25, 4, 3};
 
 // The counter itself, at any frequency: times are not looked at.
 Clock counter_clock() { return Clock(ClockDescription{.source = counter::kSource}); }
-
-// A backend that does what must not be done in a timed part.
-class Misbehaving final : public Shootdown {
- public:
-  explicit Misbehaving(void (*act)()) : act_(act) {}
-  int flush(std::span<const Range> /*ranges*/) override {
-    act_();
-    return 0;
-  }
-  int map(const Range& /*range*/) override { return 0; }
-
- private:
-  void (*act_)();
-};
-
-void allocate_new() { delete new volatile int(1); }
-void allocate_malloc() {
-  void* volatile memory = std::malloc(100);
-  std::free(memory);
-}
-void ask_for_the_process() { syscall(SYS_getpid); }
 
 struct Backend {
   ShootdownKind kind;
@@ -148,9 +54,9 @@ std::vector<Backend> backends(bool usual) {
 class TimedFlush : public ::testing::TestWithParam<std::tuple<Walk, Backend>> {
  protected:
   void SetUp() override {
-#if defined(FLUSHWALK_SANITIZED)
-    GTEST_SKIP() << "sanitizers allocate and make system calls of their own";
-#endif
+    if (kSanitized) {
+      GTEST_SKIP() << "sanitizers allocate and make system calls of their own";
+    }
     const std::string reason = why_unsupported(kind());
     if (!reason.empty()) {
       GTEST_SKIP() << reason;
@@ -227,9 +133,9 @@ TEST_P(TimedFlush, AllocatesNothing) {
     // As the measurement has it: with room for every dirty block.
     FlushPlan plan = load->make_plan();
     FlushReport report;
-    const std::size_t before = allocations;
+    const std::size_t before = allocations();
     timed_flush(clock, load->allocator(), walk(), plan, shootdown, &report);
-    ASSERT_EQ(allocations, before) << "flush " << i;
+    ASSERT_EQ(allocations(), before) << "flush " << i;
     ASSERT_EQ(report.system_errno, 0);
     load->make_dirty_again();
     ASSERT_EQ(load->restore_access(), 0);
@@ -244,9 +150,9 @@ TEST_P(TimedFlush, AnAllocationWouldBeSeen) {
     Misbehaving misbehaving(act);
     FlushPlan plan = load->make_plan();
     FlushReport report;
-    const std::size_t before = allocations;
+    const std::size_t before = allocations();
     timed_flush(clock, load->allocator(), walk(), plan, &misbehaving, &report);
-    EXPECT_EQ(allocations, before + 1);
+    EXPECT_EQ(allocations(), before + 1);
   }
 }
 
@@ -266,78 +172,27 @@ TEST_P(TimedFlush, TheFirstOnesOfAMeasurementAllocateNoMoreThanTheLast) {
   ASSERT_NE(measurement, nullptr) << error;
   std::vector<std::size_t> counts;
   for (int i = 0; i < 4; ++i) {
-    const std::size_t before = allocations;
+    const std::size_t before = allocations();
     ASSERT_FALSE(measurement->measure(&error).empty()) << error;
-    counts.push_back(allocations - before);
+    counts.push_back(allocations() - before);
   }
   EXPECT_LE(counts[0], counts[1]);
   EXPECT_EQ(counts[1], counts[2]);
   EXPECT_EQ(counts[2], counts[3]);
 }
 
-constexpr int kNoSeccomp = 77;
-
-// From here on the process may leave, and make the calls given, and is killed by any other.
-bool allow_only(const std::vector<long>& calls) {
-  std::vector<sock_filter> filter = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
-  for (const long call : calls) {
-    filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1));
-    filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  }
-  filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
-  const sock_fprog program{static_cast<unsigned short>(filter.size()), filter.data()};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
-std::vector<long> calls_of(ShootdownKind kind) {
-  std::vector<long> calls = {SYS_exit_group};
-  if (counter::kSource == ClockSource::clock_monotonic_raw) {
-    calls.push_back(SYS_clock_gettime);
-  }
-  switch (kind) {
-    case ShootdownKind::none:
-      break;
-    case ShootdownKind::membarrier:
-      calls.push_back(SYS_membarrier);
-      break;
-    case ShootdownKind::cold_range:
-      calls.push_back(SYS_madvise);
-      break;
-    case ShootdownKind::guard:
-    case ShootdownKind::dontneed:
-      calls.push_back(advises_vectors() ? SYS_process_madvise : SYS_madvise);
-      break;
-    case ShootdownKind::noop:
-    case ShootdownKind::mprotect_range:
-    case ShootdownKind::mprotect:
-      calls.push_back(SYS_mprotect);
-      break;
-    case ShootdownKind::munmap:
-      calls.push_back(SYS_munmap);
-      break;
-  }
-  return calls;
-}
-
-// In a forked child under such a filter: flushes each load, and exits with the number of flushes
-// that failed. Loads, so that nothing has to be given back between flushes. A null shootdown: the
-// load's own.
+// In a forked child that may make the backend's calls alone: flushes each load, and exits with the
+// number of flushes that failed. Loads, so that nothing has to be given back between flushes. A
+// null shootdown: the load's own.
 int flush_under_filter(const std::vector<std::unique_ptr<Load>>& loads, Walk walk,
                        ShootdownKind kind, Shootdown* shootdown) {
-  const pid_t child = fork();
-  if (child == 0) {
-    const Clock clock = counter_clock();
-    const std::vector<long> calls = calls_of(kind);
-    std::vector<FlushPlan> plans;
-    for (const auto& load : loads) {
-      plans.push_back(load->make_plan());
-    }
-    FlushReport report;
-    if (!allow_only(calls)) {
-      _exit(kNoSeccomp);
-    }
+  const Clock clock = counter_clock();
+  std::vector<FlushPlan> plans;
+  for (const auto& load : loads) {
+    plans.push_back(load->make_plan());
+  }
+  FlushReport report;
+  return run_under_filter(kind, [&] {
     int failed = 0;
     for (std::size_t at = 0; at < loads.size(); ++at) {
       const auto& load = loads[at];
@@ -351,11 +206,8 @@ int flush_under_filter(const std::vector<std::unique_ptr<Load>>& loads, Walk wal
         load->make_dirty_again();
       }
     }
-    _exit(failed);
-  }
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  return status;
+    return failed;
+  });
 }
 
 class TimedFlushCalls : public TimedFlush {

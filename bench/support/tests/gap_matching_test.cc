@@ -102,6 +102,22 @@ TEST(GapMatching, AGapIsUsedOnce) {
   EXPECT_EQ(match(close, {{203, 240}, {250, 260}}, 10).proven, 2U);
 }
 
+TEST(GapMatching, AFlushIsExactWithAsManyGapsAsCallsNoMoreAndNoFewer) {
+  EXPECT_EQ(match({{100, 200, 2}}, {{110, 115}, {130, 150}}).exact, 1U);
+  EXPECT_EQ(match({{100, 200, 1}}, {{110, 115}, {130, 150}}).exact, 0U);
+  EXPECT_EQ(match({{100, 200, 3}}, {{110, 115}, {130, 150}}).exact, 0U);
+  EXPECT_EQ(match({{100, 200, 0}}, {}).exact, 0U);
+  EXPECT_EQ(match({{100, 200, 1}, {300, 400, 1}}, {{110, 115}, {310, 350}}).exact, 2U);
+}
+
+TEST(GapMatching, RoundsAreThoseAfterTheLastGapOfAFlushWhereBothAreKnown) {
+  const std::vector<Gap> gaps = {
+      {110, 115, 7, 6}, {130, 150, 5, 4}, {310, 320, 9, 0}, {450, 460, 3, 2}, {510, 520, 8, 1}};
+  const GapMatches matches = match({{100, 200, 1}, {300, 400, 1}, {500, 600, 1}}, gaps);
+  EXPECT_THAT(matches.first_rounds, ElementsAre(5U, 8U));
+  EXPECT_THAT(matches.second_rounds, ElementsAre(4U, 1U));
+}
+
 TEST(GapMatching, WindowsAndGapsAreMatchedInOrder) {
   std::vector<ShootdownWindow> windows;
   std::vector<Gap> gaps;

@@ -92,6 +92,10 @@ MeasurementRow distinct_row() {
   row.operation = "load";
   row.keys = "random";
   row.entries = 14;
+  row.ranges = 15;
+  row.gap_pages = 17;
+  row.working_set_pages = 18;
+  row.code = "by_hand";
   row.responders = 5;
   row.placement = "compact";
   row.initiator_cpu = 6;
@@ -112,6 +116,7 @@ MeasurementRow distinct_row() {
   row.flush_ranges = 107;
   row.hull_pages = 18446744073709551615U;
   row.shootdown_calls = 109;
+  row.exact_flushes = 122;
   row.lock_waits = 121;
   row.shootdowns_expected = 110;
   row.shootdowns_proven = 111;
@@ -188,6 +193,10 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"operation", "load"},
       {"keys", "random"},
       {"entries", "14"},
+      {"ranges", "15"},
+      {"gap_pages", "17"},
+      {"working_set_pages", "18"},
+      {"code", "by_hand"},
       {"responders", "5"},
       {"placement", "compact"},
       {"initiator_cpu", "6"},
@@ -208,6 +217,7 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"flush_ranges", "107"},
       {"hull_pages", "18446744073709551615"},
       {"shootdown_calls", "109"},
+      {"exact_flushes", "122"},
       {"lock_waits", "121"},
       {"shootdowns_expected", "110"},
       {"shootdowns_proven", "111"},

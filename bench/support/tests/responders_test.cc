@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "topology/machine.h"
@@ -260,10 +261,10 @@ class InterruptedResponder : public ::testing::Test {
   }
   void TearDown() override { sigaction(SIGUSR1, &previous, nullptr); }
 
-  void start_one(std::size_t capacity) {
+  void start_one(std::size_t capacity, std::vector<Address> pages = {}) {
     const topology::Machine machine = this_machine();
     const std::set<pid_t> before = threads_of_this_process();
-    responders = start(machine, {last_cpu(machine)}, {}, capacity);
+    responders = start(machine, {last_cpu(machine)}, std::move(pages), capacity);
     ASSERT_NE(responders, nullptr);
     for (const pid_t each : threads_of_this_process()) {
       if (!before.contains(each)) {
@@ -331,6 +332,39 @@ TEST_F(InterruptedResponder, GapsThatDoNotFitAreCounted) {
   responders->pause();
   EXPECT_THAT(responders->gaps(0), SizeIs(2));
   EXPECT_GE(responders->lost_gaps(0), 5U);
+}
+
+// Between two interruptions of this test lie many rounds of few pages.
+TEST_F(InterruptedResponder, AfterAGapTwoRoundsOverThePagesAreTimedUnlessAnotherGapComes) {
+  SharedPages pages(17);
+  start_one(1 << 16, pages.addresses());
+  responders->run();
+  interrupt(21);
+  responders->pause();
+  const auto gaps = responders->gaps(0);
+  std::size_t timed = 0;
+  for (std::size_t i = 0; i + 1 < gaps.size(); ++i) {
+    const Gap& gap = gaps[i];
+    const Ticks until_next = gaps[i + 1].begin - gap.end;
+    EXPECT_LE(Ticks{gap.first_round} + gap.second_round,
+              until_next + 17 * responders->threshold(0));
+    EXPECT_TRUE(gap.second_round == 0 || gap.first_round != 0);
+    // Every turn of a round is shorter than a gap.
+    EXPECT_LE(gap.first_round, 17 * responders->threshold(0));
+    EXPECT_LE(gap.second_round, 17 * responders->threshold(0));
+    timed += gap.second_round != 0 ? 1U : 0U;
+  }
+  EXPECT_GE(timed, 10U) << "of " << gaps.size();
+}
+
+TEST_F(InterruptedResponder, WithoutPagesThereAreNoRounds) {
+  start_one(1 << 16);
+  responders->run();
+  interrupt(5);
+  responders->pause();
+  for (const Gap& gap : responders->gaps(0)) {
+    EXPECT_EQ(gap.first_round + gap.second_round, 0U);
+  }
 }
 
 // What interrupts a responder that is not running is in no run's gaps.

@@ -4,7 +4,7 @@ name it in SECTIONS. A section that only shows figures is one line (`of_figures`
 from __future__ import annotations
 
 from flushwalk.sections import (
-    alloc_free, answer, complete_walks, free_upkeep, index, machine, method, patch_series, stale,
+    alloc_free, answer, complete_walks, flush_ranges, free_upkeep, index, machine, method, patch_series, stale,
     validity)
 from flushwalk.sections.base import Builder, Context, of_figures
 
@@ -13,6 +13,7 @@ SECTIONS: tuple[Builder, ...] = (
     of_figures("walk", "Walk cost", ("walk-cost", "walk-cost-per-block")),
     complete_walks.build,
     of_figures("shootdown", "Walk and shootdown", ("walk-and-shootdown",)),
+    flush_ranges.build,
     stale.build,
     patch_series.build,
     alloc_free.build,
