@@ -203,5 +203,23 @@ TEST(DirtySpacePages, OfWhatIsFlushedAsOneTheFirstAndTheLastIsTouched) {
   EXPECT_THAT(map_detail(array->arena().base(), "Rss"), HasSubstr(" 24 kB")) << "and no other";
 }
 
+// Below the program, which a sanitizer's memory is too.
+TEST(AddressSpace, AsMuchAsIsSaidToFitDoes) {
+  if (kSanitized) {
+    GTEST_SKIP() << "sanitizers take low addresses for themselves";
+  }
+  for (const Arena::Memory memory : {Arena::Memory::shared, Arena::Memory::anonymous}) {
+    for (const unsigned count : {1U, 2U}) {
+      std::vector<std::unique_ptr<Arena>> arenas;
+      std::string error;
+      for (unsigned i = 0; i < count; ++i) {
+        arenas.push_back(
+            Arena::create(Arena::most_bytes(count, memory), kPageSize, &error, memory));
+        EXPECT_NE(arenas.back(), nullptr) << error;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace flushwalk
