@@ -15,8 +15,9 @@ struct CounterCost {
   double begin_ns = 0;  // switching one thread's counters on
   double end_ns = 0;    // and off
   double read_ns = 0;   // reading them
-  // A local flush of one page by mprotect while nothing is counted, and while all is: the difference
-  // is contained in each counted one. nullopt: no memory for it.
+  // A flush of one page by mprotect, which reaches CPUs that ran this process lately, while nothing
+  // is counted, and while all is: the difference is contained in each counted one. nullopt: no
+  // memory for it.
   std::optional<double> flush_ns{};
   std::optional<double> counted_flush_ns{};
 };

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <ostream>
@@ -65,14 +66,13 @@ class Chooser {
       const auto name = std::get<EventName>(parse_event_name(event->name));
       const auto encoded = encoder_.encode(name);
       const EncodedEvent* const known = std::get_if<EncodedEvent>(&encoded);
-      const EventKind kind =
-          known != nullptr ? known->kind
-          : name.source == EventSource::tracepoint ? EventKind::tracepoint
-                                                   : EventKind::hardware;
+      const EventKind kind = known != nullptr                         ? known->kind
+                             : name.source == EventSource::tracepoint ? EventKind::tracepoint
+                                                                      : EventKind::hardware;
       const bool in_memory_alone = event->sets == "memory";
       // Without a PMU one row says why there are none.
-      const bool wanted = kind == EventKind::hardware ? (pmu && !in_memory_alone) ||
-                                                            (!pmu && name.text == kWitness)
+      const bool wanted = kind == EventKind::hardware
+                              ? (pmu && !in_memory_alone) || (!pmu && name.text == kWitness)
                           : kind == EventKind::software ? true
                                                         : !pmu;
       if (wanted) {
@@ -129,8 +129,8 @@ class Chooser {
     const NotEncoded& refused = std::get<NotEncoded>(encoded);
     PlannedCounter counter;
     counter.event.name = name;
-    counter.event.kind = name.source == EventSource::tracepoint ? EventKind::tracepoint
-                                                                : EventKind::hardware;
+    counter.event.kind =
+        name.source == EventSource::tracepoint ? EventKind::tracepoint : EventKind::hardware;
     const bool forbidden = refused.why == NotEncoded::unreadable && refused.error == EACCES;
     counter.fault = {forbidden ? CounterStatus::permission_denied : CounterStatus::not_supported,
                      refused.error, refused.text, ""};
@@ -201,6 +201,12 @@ std::variant<std::unique_ptr<Counters>, Problem> Counters::make(const CounterReq
   counters->plan_ = make_counter_plan(
       chooser.take(), {request.rotation, counters->descriptors_each_, perf_event_paranoid()},
       calls);
+  for (const PlannedCounter& counter : counters->plan_.counters) {
+    if (counter.fault.error == EINVAL && !counter.event.name.filter.empty()) {
+      return Problem{"--counters",
+                     fmt::format("{}: {}", counter.event.name.text, counter.fault.reason)};
+    }
+  }
   return counters;
 }
 
@@ -212,9 +218,10 @@ std::string Counters::remark() const {
     }
   }
   return cut.empty() ? ""
-                     : fmt::format("--counters: too many file descriptors (see ulimit -n): not "
-                                   "counted are {}",
-                                   cut);
+                     : fmt::format(
+                           "--counters: too many file descriptors (see ulimit -n): not "
+                           "counted are {}",
+                           cut);
 }
 
 CounterCost Counters::measure_cost() const { return measure_counter_cost(plan_, *calls_); }
@@ -237,12 +244,11 @@ void list_counters(std::ostream& out, PerfCalls& calls, EncoderSources sources) 
              (event->name.ends_with('*') &&
               name.text.starts_with(event->name.substr(0, event->name.size() - 1)));
     });
-    const std::string said =
-        counter.countable() ? "can be counted here"
-        : counter.fault.remedy.empty()
-            ? counter.fault.reason
-            : fmt::format("{}; what would allow it: {}", counter.fault.reason,
-                          counter.fault.remedy);
+    const std::string said = counter.countable() ? "can be counted here"
+                             : counter.fault.remedy.empty()
+                                 ? counter.fault.reason
+                                 : fmt::format("{}; what would allow it: {}", counter.fault.reason,
+                                               counter.fault.remedy);
     out << fmt::format("{:<28} {:<16} {:<11}{}; {}\n", name.text,
                        found == events.end() ? "" : (*found)->sets, name_of(counter.event.kind),
                        found == events.end() ? "" : (*found)->meaning, said);

@@ -32,7 +32,6 @@ nlohmann::ordered_json describe_counters(const Counters& counters) {
   const CounterPlan& plan = counters.plan();
   Json result;
   result["requested"] = counters.request().events;
-  result["libpfm4"] = Encoder::library_version();
   Json pmus = Json::array();
   for (const std::string& pmu : counters.cpu_pmus()) {
     pmus.push_back(pmu);

@@ -144,11 +144,6 @@ Encoder::Encoder(EncoderSources sources) : sources_(std::move(sources)) {
   });
 }
 
-std::string Encoder::library_version() {
-  const int version = pfm_get_version();
-  return fmt::format("{}.{}", PFM_MAJ_VERSION(version), PFM_MIN_VERSION(version));
-}
-
 std::variant<EncodedEvent, NotEncoded> Encoder::encode(const EventName& name) const {
   if (name.source == EventSource::table) {
     return EncodedEvent{name, EventKind::table, {}};
@@ -157,9 +152,9 @@ std::variant<EncodedEvent, NotEncoded> Encoder::encode(const EventName& name) co
       name.source == EventSource::tracepoint ? encode_tracepoint(name) : encode_pmu(name);
   const EncodedEvent* const event = std::get_if<EncodedEvent>(&encoded);
   if (event != nullptr && never_hits(*event)) {
-    return NotEncoded{NotEncoded::never_hits,
-                      fmt::format("{} happens in the kernel: with :u it would always count 0",
-                                  name.event)};
+    return NotEncoded{
+        NotEncoded::never_hits,
+        fmt::format("{} happens in the kernel: with :u it would always count 0", name.event)};
   }
   return encoded;
 }
@@ -169,13 +164,12 @@ std::variant<EncodedEvent, NotEncoded> Encoder::encode_pmu(const EventName& name
   if (found.result == PFM_SUCCESS && (found.of_this_cpu || sources_.any_cpu)) {
     return EncodedEvent{name, kind_of(found.attr), found.attr};
   }
-  const std::string bare = name.event.substr(name.event.rfind("::") == std::string::npos
-                                                 ? 0
-                                                 : name.event.rfind("::") + 2);
+  const std::string bare = name.event.substr(
+      name.event.rfind("::") == std::string::npos ? 0 : name.event.rfind("::") + 2);
   if (const auto cpus = other_cpus_with(bare)) {
-    const std::string here =
-        cpu_pmus_.empty() ? "libpfm4 does not know this CPU"
-                          : fmt::format("this CPU is {}", fmt::join(cpu_pmus_, ", "));
+    const std::string here = cpu_pmus_.empty()
+                                 ? "libpfm4 does not know this CPU"
+                                 : fmt::format("this CPU is {}", fmt::join(cpu_pmus_, ", "));
     return NotEncoded{NotEncoded::other_cpu,
                       fmt::format("valid for another CPU only ({}); {}", *cpus, here)};
   }
@@ -228,10 +222,9 @@ std::variant<EncodedEvent, NotEncoded> Encoder::encode_tracepoint(const EventNam
 std::optional<std::string> Encoder::other_cpus_with(const std::string& event) const {
   std::vector<std::string> names;
   for_each_pmu([&](const pfm_pmu_info_t& pmu) {
-    const bool candidate = pmu.is_present == 0 && pmu.type == PFM_PMU_TYPE_CORE &&
-                           !is_generic(pmu);
-    if (candidate && ask_libpfm(fmt::format("{}::{}", pmu.name, event), true, true).result ==
-                         PFM_SUCCESS) {
+    const bool candidate = pmu.is_present == 0 && pmu.type == PFM_PMU_TYPE_CORE && !is_generic(pmu);
+    if (candidate &&
+        ask_libpfm(fmt::format("{}::{}", pmu.name, event), true, true).result == PFM_SUCCESS) {
       names.emplace_back(pmu.desc);
     }
   });

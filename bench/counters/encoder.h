@@ -1,8 +1,8 @@
 // Encoder: from an event's name to what perf_event_open() wants, and, where there is no such event,
 // to what the user may have meant.
 //
-// libpfm4 knows hardware and software events. Tracepoints are looked up in tracefs by their id file:
-// libpfm4 finds them only where debugfs is mounted. Rows of tables need no encoding.
+// libpfm4 knows hardware and software events. Tracepoints are looked up in tracefs by their id
+// file: libpfm4 finds them only where debugfs is mounted. Rows of tables need no encoding.
 #ifndef FLUSHWALK_BENCH_COUNTERS_ENCODER_H_
 #define FLUSHWALK_BENCH_COUNTERS_ENCODER_H_
 
@@ -61,7 +61,6 @@ class Encoder {
   const std::vector<std::string>& cpu_pmus() const { return cpu_pmus_; }
   // Empty, or why libpfm4 could not be started.
   const std::string& broken() const { return broken_; }
-  static std::string library_version();
 
  private:
   std::variant<EncodedEvent, NotEncoded> encode_pmu(const EventName& name) const;

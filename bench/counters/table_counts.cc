@@ -28,7 +28,8 @@ std::string why_absent(const EventName& name, const std::vector<std::string>& ro
   if (rows.empty()) {
     return fmt::format("{} cannot be read", name.event);
   }
-  const std::vector<std::string> near = nearest_names(name.row, rows, kSuggestions);
+  const auto near = name.row.ends_with('*') ? std::vector<std::string>()
+                                            : nearest_names(name.row, rows, kSuggestions);
   return fmt::format("this kernel's {} has no such row{}{}", name.event,
                      near.empty() ? "" : "; the nearest are ", fmt::join(near, ", "));
 }

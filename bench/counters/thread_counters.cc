@@ -15,8 +15,7 @@ std::optional<double> CounterResult::scaled() const {
   if (status == CounterStatus::counted || !time_running || *time_running == 0) {
     return value;
   }
-  return value * static_cast<double>(time_enabled.value_or(0)) /
-         static_cast<double>(*time_running);
+  return value * static_cast<double>(time_enabled.value_or(0)) / static_cast<double>(*time_running);
 }
 
 ThreadCounters::ThreadCounters(const CounterPlan& plan, PerfCalls& calls, std::size_t rivals)
@@ -29,6 +28,7 @@ ThreadCounters::ThreadCounters(const CounterPlan& plan, PerfCalls& calls, std::s
     rival.always_enabled.resize(always_.size());
     rival.turn_enabled.resize(turns_.size());
   }
+  nobody_ = rivals_.empty() ? Rival{} : rivals_.front();
 }
 
 void ThreadCounters::open(const std::vector<std::vector<std::size_t>>& planned,
@@ -69,13 +69,16 @@ void ThreadCounters::end() {
   }
 }
 
-void ThreadCounters::add_to(std::size_t which) {
-  Rival& rival = rivals_[which];
+void ThreadCounters::add_to(std::size_t rival) { add_groups(&rivals_[rival]); }
+
+void ThreadCounters::drop() { add_groups(&nobody_); }
+
+void ThreadCounters::add_groups(Rival* rival) {
   for (std::size_t i = 0; i < always_.size(); ++i) {
-    add_group(&always_[i], &rival.always_enabled[i], &rival);
+    add_group(&always_[i], &rival->always_enabled[i], rival);
   }
   for (std::size_t i = 0; i < turns_.size(); ++i) {
-    add_group(&turns_[i], &rival.turn_enabled[i], &rival);
+    add_group(&turns_[i], &rival->turn_enabled[i], rival);
   }
 }
 
@@ -106,13 +109,14 @@ CounterResult ThreadCounters::result_of(std::size_t counter, const Group& group,
   CounterResult result{CounterStatus::counted, tally.raw, enabled, tally.running};
   if (group.error != 0) {
     result.status = CounterStatus::not_supported;
-    result.reason = fmt::format("counting failed: {}",
-                                std::generic_category().message(group.error));
+    result.reason =
+        fmt::format("counting failed: {}", std::generic_category().message(group.error));
   } else if (tally.running == 0) {
     result.status = CounterStatus::not_scheduled;
-    result.reason = plan_->rotation && plan_->turns.size() > 1 && plan_->counters[counter].group >= 0
-                        ? "another group's repetition"
-                        : "it was never on the PMU while enabled";
+    result.reason =
+        plan_->rotation && plan_->turns.size() > 1 && plan_->counters[counter].group >= 0
+            ? "another group's repetition"
+            : "it was never on the PMU while enabled";
   } else if (tally.running < enabled) {
     result.status = CounterStatus::multiplexed;
   }

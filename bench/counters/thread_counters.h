@@ -1,4 +1,5 @@
-// Thread counters: the counters of one thread of a case, which that thread opens, switches and reads.
+// Thread counters: the counters of one thread of a case, which that thread opens, switches and
+// reads.
 //
 // Rivals are sampled in turn, and share the counters: what was counted since the last reading is
 // added to one of them. Around a timed part the thread calls begin() and end(), which make the only
@@ -42,6 +43,8 @@ class ThreadCounters {
   void end();
   // What was counted since the last call is the rival's.
   void add_to(std::size_t rival);
+  // It is nobody's.
+  void drop();
 
   // For each of the plan's counters; of tables nothing. Forgets them.
   std::vector<CounterResult> take(std::size_t rival);
@@ -61,13 +64,14 @@ class ThreadCounters {
     int error = 0;      // of a call on it: its counts are not to be believed
   };
   struct Rival {
-    std::vector<Tally> counters;                  // by the plan's index
-    std::vector<std::uint64_t> always_enabled;    // by group, ns
-    std::vector<std::uint64_t> turn_enabled;      // likewise
+    std::vector<Tally> counters;                // by the plan's index
+    std::vector<std::uint64_t> always_enabled;  // by group, ns
+    std::vector<std::uint64_t> turn_enabled;    // likewise
   };
 
   void open(const std::vector<std::vector<std::size_t>>& planned, std::vector<Group>* groups);
   static void note(int error, Group* group) { group->error = error != 0 ? error : group->error; }
+  void add_groups(Rival* rival);
   void add_group(Group* group, std::uint64_t* enabled, Rival* rival);
   CounterResult result_of(std::size_t counter, const Group& group, std::uint64_t enabled,
                           const Tally& tally) const;
@@ -78,6 +82,7 @@ class ThreadCounters {
   std::vector<Group> turns_;
   std::size_t turn_ = 0;
   std::vector<Rival> rivals_;
+  Rival nobody_;
   std::vector<int> open_errors_;  // by the plan's index
 };
 

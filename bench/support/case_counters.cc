@@ -10,8 +10,7 @@ namespace {
 
 bool is_context_switches(const PlannedCounter& counter) {
   const perf_event_attr& attr = counter.event.attr;
-  return counter.event.kind == EventKind::software &&
-         attr.config == PERF_COUNT_SW_CONTEXT_SWITCHES;
+  return counter.event.kind == EventKind::software && attr.config == PERF_COUNT_SW_CONTEXT_SWITCHES;
 }
 
 }  // namespace
@@ -56,6 +55,12 @@ void CaseCounters::end_batch(std::size_t rival) {
   }
 }
 
+void CaseCounters::drop_counts() {
+  if (counters_ != nullptr) {
+    own_->drop();
+  }
+}
+
 void CaseCounters::begin_responders(std::size_t rival) {
   if (counters_ != nullptr && responders_ != nullptr) {
     responders_->count(turn(rival));
@@ -96,7 +101,7 @@ std::vector<CounterResult> CaseCounters::with_tables(std::vector<CounterResult> 
     } else if (moved) {
       results[i].reason = "the machine's count stands in the initiator's row";
     } else {
-      results[i].reason = "tables are read only where other CPUs are interrupted";
+      results[i].reason = kNoTables;
     }
   }
   return results;

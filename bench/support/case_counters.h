@@ -1,4 +1,5 @@
-// Case counters: the counters of all threads of a group's cases, switched on around each timed part.
+// Case counters: the counters of all threads of a group's cases, switched on around each timed
+// part.
 //
 //   begin_responders(rival);       // they count
 //   begin(rival);                  // the calling thread does, too
@@ -6,8 +7,8 @@
 //   end();
 //   end_responders();
 //
-// Each thread switches and reads its own: from another CPU both would interrupt it. What was counted
-// is the rival's whose batch it was. Without counters all of this does nothing.
+// Each thread switches and reads its own: from another CPU both would interrupt it. What was
+// counted is the rival's whose batch it was. Without counters all of this does nothing.
 #ifndef FLUSHWALK_BENCH_SUPPORT_CASE_COUNTERS_H_
 #define FLUSHWALK_BENCH_SUPPORT_CASE_COUNTERS_H_
 
@@ -25,6 +26,9 @@
 
 namespace flushwalk {
 
+// Of a table, where it was not read.
+inline constexpr const char* kNoTables = "tables are read only where other CPUs are interrupted";
+
 class CaseCounters {
  public:
   // For the calling thread, which is the initiator. counters: null counts nothing. responders:
@@ -32,10 +36,12 @@ class CaseCounters {
   CaseCounters(const Counters* counters, Responders* responders, std::size_t rivals);
 
   void begin_repetition();
-  // A batch of one rival's timed parts. The tables are read around it only where it interrupts CPUs:
-  // of the others they have nothing to tell, and reading takes longer than a walk.
+  // A batch of one rival's timed parts. The tables are read around it only where it interrupts
+  // CPUs: of the others they have nothing to tell, and reading takes longer than a walk.
   void begin_batch(bool interrupts);
   void end_batch(std::size_t rival);
+  // What the calling thread counted since the last batch was a warm-up, and is nobody's.
+  void drop_counts();
 
   void begin_responders(std::size_t rival);
   void begin(std::size_t rival);
