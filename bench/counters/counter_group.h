@@ -34,8 +34,8 @@ class CounterGroup {
   int disable();
 
   // Since the group was opened: times (ns) that it was enabled and that it ran on the PMU, and a
-  // count for each event in the order added, which are 0 until it has run. 0 or errno: ENODATA where
-  // the kernel gives less than there should be.
+  // count for each event in the order added, which are 0 until it has run. 0 or errno: ENODATA
+  // where the kernel gives less than there should be.
   int read();
   std::uint64_t time_enabled() const { return buffer_[1]; }
   std::uint64_t time_running() const { return buffer_[2]; }

@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <system_error>
 
 #include "bench/counters/counter_group.h"
@@ -28,7 +30,9 @@ CounterFault permission_fault(int error, const EncodedEvent& event, int paranoid
 }
 
 // The event as the only one of a group.
-int try_alone(const EncodedEvent& event, PerfCalls& calls) { return CounterGroup(calls).add(event); }
+int try_alone(const EncodedEvent& event, PerfCalls& calls) {
+  return CounterGroup(calls).add(event);
+}
 
 // Whether all of the group is counted at once: some kernels accept a group which then never runs,
 // because something else (the NMI watchdog) holds a counter.
@@ -37,6 +41,15 @@ bool runs(CounterGroup* group) {
     return false;
   }
   return group->time_running() > 0 || group->time_enabled() == 0;
+}
+
+// The kernel has a PMU each for tracepoints, for the two clocks and for the other software events.
+// All hardware events here are of the CPU's.
+std::uint64_t pmu_of(const EncodedEvent& event) {
+  if (event.kind == EventKind::software && event.attr.config <= PERF_COUNT_SW_TASK_CLOCK) {
+    return (std::uint64_t{1} << 32) + event.attr.config;
+  }
+  return event.kind == EventKind::hardware ? 0 : event.attr.type;
 }
 
 class Planner {
@@ -71,14 +84,18 @@ class Planner {
   }
 
  private:
-  // Into the last group where that can take it, else into a new one.
+  // Into the last group of its PMU where that can take it, else into a new one.
   bool place(std::size_t counter, std::vector<std::vector<std::size_t>>* groups) {
-    if (!groups->empty()) {
-      groups->back().push_back(counter);
-      if (works(groups->back())) {
+    const auto same_pmu = [&](const std::vector<std::size_t>& group) {
+      return pmu_of(event(group.front())) == pmu_of(event(counter));
+    };
+    const auto group = std::find_if(groups->rbegin(), groups->rend(), same_pmu);
+    if (group != groups->rend()) {
+      group->push_back(counter);
+      if (works(*group)) {
         return true;
       }
-      groups->back().pop_back();
+      group->pop_back();
     }
     groups->push_back({counter});
     if (works(groups->back())) {
@@ -88,10 +105,12 @@ class Planner {
     return false;
   }
 
+  const EncodedEvent& event(std::size_t counter) const { return plan_->counters[counter].event; }
+
   bool works(const std::vector<std::size_t>& members) {
     CounterGroup group(*calls_);
     for (const std::size_t member : members) {
-      if (group.add(plan_->counters[member].event) != 0) {
+      if (group.add(event(member)) != 0) {
         return false;
       }
     }

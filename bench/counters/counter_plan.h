@@ -1,7 +1,9 @@
 // Counter plan: which events can be counted here, and which of them at once. Made once a run, by
 // trying on the calling thread; every thread of every case then opens the same groups.
 //
-// Software events and tracepoints take no place on the PMU: they are always on. Hardware events that
+// Software events and tracepoints take no place on the PMU: they are always on, a group for each of
+// the kernel's software PMUs: tracepoints that a software event led lost nearly all of their hits
+// once the group had been switched off and on (Linux 6.18: 2 counted of 150). Hardware events that
 // the PMU can count at once are one group; where there are several groups, one of them is on at a
 // time. The kernel would change groups every few ms, and a timed part lasts some us: so the suite
 // changes them itself, from sample to sample, or, with rotation, from repetition to repetition.
@@ -34,9 +36,9 @@ std::string_view name_of(CounterStatus status);
 // Why a counter is not counted, in words for people.
 struct CounterFault {
   CounterStatus status = CounterStatus::counted;
-  int error = 0;          // errno, or 0 where no call has failed
-  std::string reason{};   // empty: nothing is wrong
-  std::string remedy{};   // what would allow it; empty: nothing on this machine
+  int error = 0;         // errno, or 0 where no call has failed
+  std::string reason{};  // empty: nothing is wrong
+  std::string remedy{};  // what would allow it; empty: nothing on this machine
 };
 
 // What errno of opening an event of that kind means. paranoid: kernel.perf_event_paranoid, -1 where

@@ -53,7 +53,8 @@ constexpr std::array kColumns = {
                   [](const Row& row) -> std::string {
                     return row.invalid_reason.empty() ? "true" : "false";
                   }},
-    CounterColumn{"invalid_reason", "text", true, [](const Row& row) { return row.invalid_reason; }},
+    CounterColumn{"invalid_reason", "text", true,
+                  [](const Row& row) { return row.invalid_reason; }},
 };
 
 // The counter of that name, if it was counted.

@@ -1,8 +1,8 @@
-// Counter rows: counters.csv, one row per case x repetition x thread x counter, and the metrics that
-// follow from them.
+// Counter rows: counters.csv, one row per case x repetition x thread x counter, and the metrics
+// that follow from them.
 //
-// The columns stand in one table (counter_rows.cc); reports/SCHEMA.md describes them for readers, and
-// a test holds the two equal. A counter that was not counted has no value, never a zero.
+// The columns stand in one table (counter_rows.cc); reports/SCHEMA.md describes them for readers,
+// and a test holds the two equal. A counter that was not counted has no value, never a zero.
 #ifndef FLUSHWALK_BENCH_COUNTERS_COUNTER_ROWS_H_
 #define FLUSHWALK_BENCH_COUNTERS_COUNTER_ROWS_H_
 
@@ -64,8 +64,8 @@ struct CaseWork {
   std::uint64_t shootdowns = 0;  // calls that were to reach other CPUs
 };
 
-// The rows of one thread: its counters in the plan's order, then the metrics of its side that can be
-// had from them. like: bench, case, repetition, role, CPU and proof.
+// The rows of one thread: its counters in the plan's order, then the metrics of its side that can
+// be had from them. like: bench, case, repetition, role, CPU and proof.
 std::vector<CounterRow> make_counter_rows(const Counters& counters,
                                           const std::vector<CounterResult>& results,
                                           const CaseWork& work, const CounterRow& like);

@@ -34,9 +34,9 @@ class Counters {
  public:
   // The calling thread tries each event. nullptr: none are wanted. A Problem: a name that is
   // nobody's, or another CPU's only. Whatever else is wrong with a counter is in its fault.
-  static std::variant<std::unique_ptr<Counters>, Problem> make(
-      const CounterRequest& request, PerfCalls& calls = PerfCalls::real(),
-      EncoderSources sources = {});
+  static std::variant<std::unique_ptr<Counters>, Problem> make(const CounterRequest& request,
+                                                               PerfCalls& calls = PerfCalls::real(),
+                                                               EncoderSources sources = {});
 
   const CounterPlan& plan() const { return plan_; }
   PerfCalls& calls() const { return *calls_; }

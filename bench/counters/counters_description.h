@@ -1,5 +1,5 @@
-// Counters description: what machine.json tells of the counters: for each whether it is counted, and
-// if not the errno and what would allow it; and what counting costs.
+// Counters description: what machine.json tells of the counters: for each whether it is counted,
+// and if not the errno and what would allow it; and what counting costs.
 #ifndef FLUSHWALK_BENCH_COUNTERS_COUNTERS_DESCRIPTION_H_
 #define FLUSHWALK_BENCH_COUNTERS_COUNTERS_DESCRIPTION_H_
 

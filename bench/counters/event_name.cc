@@ -32,8 +32,7 @@ std::variant<EventName, Problem> parse_table(std::string_view text) {
   const std::size_t colon = text.find(':');
   const std::string_view file = text.substr(0, colon);
   if (file != kInterruptsTable && file != kVmstatTable) {
-    return problem(text,
-                   fmt::format("tables are {} and {}", kInterruptsTable, kVmstatTable));
+    return problem(text, fmt::format("tables are {} and {}", kInterruptsTable, kVmstatTable));
   }
   const std::string_view row = colon == std::string_view::npos ? "" : text.substr(colon + 1);
   if (row.empty() || row == "*") {

@@ -2,8 +2,9 @@
 // event here is the encoder's to tell (encoder.h).
 //
 //   cycles:k, dtlb_load_misses.walk_completed, skl::tlb_flush.dtlb_thread   libpfm's names
-//   tlb:tlb_flush, tlb:tlb_flush/reason==1/                                 tracepoints, with a filter
-//   /proc/interrupts:TLB, /proc/vmstat:nr_tlb_*                             rows of the kernel's tables
+//   tlb:tlb_flush, tlb:tlb_flush/reason==1/                                 tracepoints, with a
+//   filter /proc/interrupts:TLB, /proc/vmstat:nr_tlb_*                             rows of the
+//   kernel's tables
 //
 // :u counts in user mode alone, :k in the kernel alone; neither, or :uk, counts in both.
 #ifndef FLUSHWALK_BENCH_COUNTERS_EVENT_NAME_H_

@@ -1,6 +1,6 @@
-// Event sets: what --counters=tlb, walk, memory, software and all stand for on each vendor's CPUs, and
-// what follows from the counts. Data alone: the tables are in event_table_*.cc, one file a vendor,
-// and a test encodes every event in them for CPUs of each.
+// Event sets: what --counters=tlb, walk, memory, software and all stand for on each vendor's CPUs,
+// and what follows from the counts. Data alone: the tables are in event_table_*.cc, one file a
+// vendor, and a test encodes every event in them for CPUs of each.
 #ifndef FLUSHWALK_BENCH_COUNTERS_EVENT_SETS_H_
 #define FLUSHWALK_BENCH_COUNTERS_EVENT_SETS_H_
 
@@ -13,9 +13,9 @@
 namespace flushwalk {
 
 struct SetEvent {
-  std::string_view sets;     // names, a space between them
-  std::string_view name;     // as for --counters
-  std::string_view meaning;  // for --list-counters
+  std::string_view sets;          // names, a space between them
+  std::string_view name;          // as for --counters
+  std::string_view meaning;       // for --list-counters
   std::string_view lacking = {};  // libpfm4's PMUs, of the table's, that do not have it
 };
 

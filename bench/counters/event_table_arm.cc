@@ -1,5 +1,5 @@
-// Arm Neoverse. The architecture's common events; another CPU's TLBI is carried out by the hardware,
-// and none of them counts it.
+// Arm Neoverse. The architecture's common events; another CPU's TLBI is carried out by the
+// hardware, and none of them counts it.
 #include "bench/counters/event_sets.h"
 
 namespace flushwalk {

@@ -4,7 +4,7 @@
 namespace flushwalk {
 namespace {
 
-constexpr std::array<std::string_view, 9> kPmus = {"skl",    "skx", "clx", "icl", "icx",
+constexpr std::array<std::string_view, 9> kPmus = {"skl",     "skx", "clx", "icl", "icx",
                                                    "adl_glc", "spr", "emr", "tgl"};
 
 constexpr std::array kEvents = {

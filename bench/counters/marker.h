@@ -28,8 +28,8 @@ namespace flushwalk {
 
 class SectionCounters {
  public:
-  // events: as for --counters. A Problem: a name that is nobody's. What cannot be counted says so in
-  // its result.
+  // events: as for --counters. A Problem: a name that is nobody's. What cannot be counted says so
+  // in its result.
   static std::variant<std::unique_ptr<SectionCounters>, Problem> open(
       const std::string& events, PerfCalls& calls = PerfCalls::real());
 

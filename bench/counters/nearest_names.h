@@ -9,8 +9,9 @@
 
 namespace flushwalk {
 
-// Insertions, deletions, exchanges and swaps of neighbours that lead from one to the other; the case
-// of letters, and - against _ and : against ., which libpfm4 does not tell apart either, cost nothing.
+// Insertions, deletions, exchanges and swaps of neighbours that lead from one to the other; the
+// case of letters, and - against _ and : against ., which libpfm4 does not tell apart either, cost
+// nothing.
 std::size_t edit_distance(std::string_view from, std::string_view to);
 
 // Up to `most` of the names, the nearest first; those that share less than half with it are none.

@@ -15,8 +15,8 @@
 
 namespace flushwalk {
 
-// The table rows that a name stands for: itself, or, with a * at its end, each that begins so. A row
-// that is not there is one counter with a fault. root: a folder that stands for /.
+// The table rows that a name stands for: itself, or, with a * at its end, each that begins so. A
+// row that is not there is one counter with a fault. root: a folder that stands for /.
 std::vector<PlannedCounter> plan_table(const EventName& name, const std::string& root = "");
 
 class TableCounts {

@@ -31,10 +31,9 @@ std::unique_ptr<WalkMeasurement> WalkMeasurement::prepare(const WalkGroup& group
   made->plan_ = load.make_plan();
   if (group.axes.responders != 0) {
     const std::size_t gaps = context.samples * group.walks.size() * (load.dirty_blocks() + 1);
-    made->responders_ =
-        Responders::start(context.machine, context.placement.responders, context.clock,
-                          load.live_pages(), gaps_to_keep(gaps), error, context.counters,
-                          group.walks.size());
+    made->responders_ = Responders::start(context.machine, context.placement.responders,
+                                          context.clock, load.live_pages(), gaps_to_keep(gaps),
+                                          error, context.counters, group.walks.size());
     if (made->responders_ == nullptr) {
       return nullptr;
     }

@@ -35,7 +35,7 @@ struct MeasuringContext {
   unsigned samples;                      // of each case in a repetition
   const std::atomic<bool>& stop;         // ends a repetition at the next sample
   ShootdownMechanism mechanism = ShootdownMechanism::unknown;  // of shootdowns to the responders
-  const Counters* counters = nullptr;                              // null: nothing is counted
+  const Counters* counters = nullptr;                          // null: nothing is counted
 };
 
 // One case in one repetition.

@@ -38,8 +38,7 @@ std::unique_ptr<Responders> Responders::start(const topology::Machine& machine,
                                               std::vector<Address> pages, std::size_t gap_capacity,
                                               std::string* error, const Counters* counters,
                                               std::size_t rivals) {
-  std::unique_ptr<Responders> responders(
-      new Responders(clock, std::move(pages), counters, rivals));
+  std::unique_ptr<Responders> responders(new Responders(clock, std::move(pages), counters, rivals));
   for (const int cpu : cpus) {
     responders->responders_.push_back(std::make_unique<Responder>(gap_capacity));
     Responder& responder = *responders->responders_.back();

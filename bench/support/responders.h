@@ -8,8 +8,8 @@
 // flush is in its system call is that flush's interruption. The loop makes no system call and takes
 // no lock; recording is a store to memory touched before.
 //
-// With counters each responder has its own: count(), stop_counting() and add_counts_to() are orders,
-// which it carries out between two turns of its loop; they return when all have.
+// With counters each responder has its own: count(), stop_counting() and add_counts_to() are
+// orders, which it carries out between two turns of its loop; they return when all have.
 //
 // The initiator's thread makes all calls. Between run() and pause() the responders own the gap
 // buffers; after pause() the caller reads them. running_ carries both hand-overs: its release

@@ -142,8 +142,8 @@ std::optional<Problem> Session::choose_cpus() {
 
 // Tried on this thread; the others open the same.
 std::optional<Problem> Session::choose_counters() {
-  auto made = Counters::make({options_.counters, options_.counter_rotation,
-                              most_.responders.size() + 1});
+  auto made =
+      Counters::make({options_.counters, options_.counter_rotation, most_.responders.size() + 1});
   if (const Problem* const problem = std::get_if<Problem>(&made)) {
     return *problem;
   }
