@@ -17,6 +17,7 @@
 #include <functional>
 
 #include "bench/counters/nearest_names.h"
+#include "bench/counters/tracefs.h"
 #include "bench/support/kernel_tables.h"
 
 namespace flushwalk {
@@ -133,6 +134,14 @@ std::string_view name_of(EventKind kind) {
 Encoder::Encoder(EncoderSources sources) : sources_(std::move(sources)) {
   // Full names of other CPUs' events then encode: that is how one is told from a misspelt one.
   setenv("LIBPFM_ENCODE_INACTIVE", "1", 1);
+  const auto readable = [](const std::string& root) {
+    return access((root + "/events").c_str(), R_OK | X_OK) == 0;
+  };
+  if (sources_.mount_tracefs &&
+      std::none_of(sources_.tracefs.begin(), sources_.tracefs.end(), readable) &&
+      readable(detached_tracefs())) {
+    sources_.tracefs.push_back(detached_tracefs());
+  }
   if (const int result = pfm_initialize(); result != PFM_SUCCESS) {
     broken_ = fmt::format("libpfm4: {}", pfm_strerror(result));
     return;

@@ -45,6 +45,8 @@ struct NotEncoded {
 struct EncoderSources {
   // Folders that tracefs may be mounted on.
   std::vector<std::string> tracefs = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
+  // Where it is on none of them, mounts it for itself, if it may.
+  bool mount_tracefs = true;
   // Takes pmu::event of any CPU that libpfm4 knows: to test encodings without that CPU.
   bool any_cpu = false;
 };

@@ -34,7 +34,9 @@ class Tracefs {
   Tracefs(const Tracefs&) = delete;
   Tracefs& operator=(const Tracefs&) = delete;
 
-  EncoderSources sources() const { return {{"/nonexistent", path_.string()}, false}; }
+  EncoderSources sources() const {
+    return {.tracefs = {"/nonexistent", path_.string()}, .mount_tracefs = false};
+  }
 
  private:
   fs::path path_;
@@ -42,7 +44,7 @@ class Tracefs {
 
 // Encoded as if this CPU were of that PMU.
 std::variant<EncodedEvent, NotEncoded> on(const std::string& pmu, std::string_view text) {
-  static const Encoder encoder({{}, true});
+  static const Encoder encoder({.tracefs = {}, .any_cpu = true});
   EventName event = name(text);
   event.event = fmt::format("{}::{}", pmu, event.event);
   return encoder.encode(event);
@@ -143,7 +145,7 @@ TEST(EventSets, AnUnknownCpuHasPerfsOwnEvents) {
 }
 
 TEST(Encoder, KnowsPerfsEventsOnEveryMachine) {
-  const Encoder encoder({{}, false});
+  const Encoder encoder({.tracefs = {}});
   for (const SetEvent& event : kUnknownCpuTable.events) {
     EXPECT_TRUE(std::holds_alternative<EncodedEvent>(encoder.encode(name(event.name))))
         << event.name;
@@ -189,7 +191,7 @@ TEST(Encoder, SuggestsWhatAMisspeltNameMayHaveMeant) {
 
 #if defined(__x86_64__)
 TEST(Encoder, TellsAnotherCpusEventFromAMisspeltOne) {
-  const Encoder encoder({{}, false});
+  const Encoder encoder({.tracefs = {}});
   // Of CPUs with a PMU of their own; on none of them are both names valid.
   const NotEncoded old = refusal(encoder, "core::dtlb_misses.any");
   EXPECT_EQ(old.why, NotEncoded::other_cpu);
@@ -208,7 +210,7 @@ TEST(Encoder, RefusesWhatWouldAlwaysCountNothing) {
 }
 
 TEST(Encoder, WithoutTracefsSaysWhatIsMissing) {
-  const Encoder encoder({{"/nonexistent"}, false});
+  const Encoder encoder({.tracefs = {"/nonexistent"}, .mount_tracefs = false});
   const NotEncoded missing = refusal(encoder, "tlb:tlb_flush/reason==1/");
   EXPECT_EQ(missing.why, NotEncoded::unreadable);
   EXPECT_EQ(missing.error, ENOENT);

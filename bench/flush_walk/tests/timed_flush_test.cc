@@ -25,6 +25,8 @@
 #include <vector>
 
 #include "allocator/tests/memory_probe.h"
+#include "bench/counters/counters.h"
+#include "bench/counters/thread_counters.h"
 #include "bench/flush_walk/load.h"
 #include "bench/flush_walk/walk_measurement.h"
 #include "topology/machine.h"
@@ -276,6 +278,7 @@ TEST_P(TimedFlush, TheFirstOnesOfAMeasurementAllocateNoMoreThanTheLast) {
 }
 
 constexpr int kNoSeccomp = 77;
+constexpr int kNothingToCount = 78;
 
 // From here on the process may leave, and make the calls given, and is killed by any other.
 bool allow_only(const std::vector<long>& calls) {
@@ -389,6 +392,52 @@ TEST_P(TimedFlushCalls, AnyOtherOneWouldBeKilled) {
   }
   ASSERT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(WTERMSIG(status), SIGSYS);
+}
+
+// With counters on, in a forked child: nothing but the shootdown's call between begin() and end().
+// too_early: end() is called before the filter has ended with the child.
+int counted_flush_under_filter(Load* load, bool too_early) {
+  const pid_t child = fork();
+  if (child == 0) {
+    auto made = Counters::make({.events = "software,page-faults:u,cycles:u"});
+    const auto& counters = *std::get<std::unique_ptr<Counters>>(made);
+    ThreadCounters thread(counters.plan(), counters.calls(), 1);
+    const Clock clock = counter_clock();
+    FlushPlan plan = load->make_plan();
+    FlushReport report;
+    if (counters.plan().descriptors() == 0) {
+      _exit(kNothingToCount);
+    }
+    thread.begin(0);
+    if (!allow_only(calls_of(ShootdownKind::mprotect_range))) {
+      _exit(kNoSeccomp);
+    }
+    timed_flush(clock, load->allocator(), Walk::xarray, plan, &load->shootdown(), &report);
+    if (too_early) {
+      thread.end();
+    }
+    _exit(report.system_errno == 0 && plan.dirty_blocks() != 0 ? 0 : 1);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST(CountedFlush, ContainsNoSystemCallOfACounter) {
+#if defined(FLUSHWALK_SANITIZED)
+  GTEST_SKIP() << "sanitizers make system calls of their own";
+#endif
+  std::string error;
+  const auto load = Load::build(kShape, ShootdownKind::mprotect_range, Gather::hull, &error);
+  ASSERT_NE(load, nullptr) << error;
+  for (const bool too_early : {false, true}) {
+    const int status = counted_flush_under_filter(load.get(), too_early);
+    if (WIFEXITED(status) && WEXITSTATUS(status) >= kNoSeccomp) {
+      GTEST_SKIP() << "no seccomp filters here, or no counters";
+    }
+    EXPECT_EQ(WIFSIGNALED(status), too_early) << "a switch of a counter would be killed";
+    EXPECT_EQ(status, too_early ? SIGSYS : 0);
+  }
 }
 
 std::string flush_name(const ::testing::TestParamInfo<std::tuple<Walk, Backend>>& test) {
