@@ -103,6 +103,94 @@ TEST(Counting, PageFaultsOfTouchedPagesAreThatManyExactly) {
   EXPECT_THAT(out.str(), HasSubstr("4.000 a pass"));
 }
 
+// --- Hardware, where there is a PMU: on bare metal, and in the guest of scripts/pmu_guest.
+
+// Some instructions for each turn, in user mode.
+void turn(std::uint64_t turns) {
+  for (std::uint64_t i = 0; i < turns; ++i) {
+    asm volatile("" : "+r"(i));
+  }
+}
+
+std::string why_no_hardware() {
+  const auto counters = Counters::make({.events = "cycles:u"});
+  return std::get<std::unique_ptr<Counters>>(counters)->plan().counters.front().fault.reason;
+}
+
+TEST(Hardware, CyclesAndInstructionsOfKnownWorkAreCounted) {
+  if (const std::string reason = why_no_hardware(); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  auto made = SectionCounters::open("cycles:u,instructions:u,cycles:k");
+  SectionCounters& counters = *std::get<std::unique_ptr<SectionCounters>>(made);
+  std::vector<double> cycles;
+  std::vector<double> instructions;
+  for (const std::uint64_t turns : {2'000'000U, 6'000'000U}) {
+    {
+      CountedRegion region(counters);
+      turn(turns);
+    }
+    for (const SectionCounters::Count& count : counters.take()) {
+      fmt::print("{} turns: {} {} ({} of {} ns)\n", turns, count.name,
+                 count.result.counted() ? fmt::format("{}", count.result.raw) : count.result.reason,
+                 count.result.time_running.value_or(0), count.result.time_enabled.value_or(0));
+      if (count.name == "cycles:u") {
+        cycles.push_back(count.result.scaled().value_or(0));
+        EXPECT_EQ(count.result.status, CounterStatus::counted);
+      } else if (count.name == "instructions:u" && count.result.counted()) {
+        instructions.push_back(count.result.scaled().value_or(0));
+      }
+    }
+  }
+  ASSERT_THAT(cycles, SizeIs(2));
+  EXPECT_GT(cycles[0], 100'000);
+  EXPECT_GT(cycles[1], cycles[0]);
+  if (!instructions.empty()) {
+    EXPECT_GE(instructions[0], 2 * 2'000'000);
+    EXPECT_NEAR(instructions[1] / instructions[0], 3, 0.05);
+  }
+}
+
+TEST(Hardware, MoreEventsThanFitAreSpreadOverGroupsAndScaled) {
+  if (const std::string reason = why_no_hardware(); !reason.empty()) {
+    GTEST_SKIP() << reason;
+  }
+  // No PMU has 18 counters for a thread.
+  std::string events;
+  for (const char* const event : {"cycles", "cpu-cycles", "perf::cycles"}) {
+    for (const char* const levels : {"", ":u", ":k", ":uk", ":ku"}) {
+      events += fmt::format("{}{}{}", events.empty() ? "" : ",", event, levels);
+    }
+  }
+  events += ",perf::cpu-cycles,perf::cpu-cycles:u,perf::cpu-cycles:k";
+  for (const bool rotation : {false, true}) {
+    auto made = Counters::make({.events = events, .rotation = rotation});
+    const auto counters = std::move(std::get<std::unique_ptr<Counters>>(made));
+    const CounterPlan& plan = counters->plan();
+    ASSERT_GE(plan.turns.size(), 2U);
+    fmt::print("groups of hardware events: {}\n", plan.turns.size());
+    ThreadCounters thread(plan, counters->calls(), 1);
+    const unsigned samples = rotation ? 1 : 8 * static_cast<unsigned>(plan.turns.size());
+    for (unsigned sample = 0; sample < samples; ++sample) {
+      thread.begin(sample);
+      turn(200'000);
+      thread.end();
+      thread.add_to(0);
+    }
+    const auto results = thread.take(0);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      if (plan.counters[i].event.name.user && plan.counters[i].countable()) {
+        const bool on = !rotation || plan.counters[i].group == 0;
+        const CounterStatus multiplexed =
+            rotation ? CounterStatus::counted : CounterStatus::multiplexed;
+        EXPECT_EQ(results[i].status, on ? multiplexed : CounterStatus::not_scheduled)
+            << plan.counters[i].event.name.text << ": " << results[i].reason;
+        EXPECT_EQ(results[i].scaled().has_value(), on);
+      }
+    }
+  }
+}
+
 TEST(Requests, AreSetsAndNamesEachOnce) {
   PerfStandIn perf;
   EXPECT_THAT(names_of(*make("page-faults,software,page-faults", perf)),
