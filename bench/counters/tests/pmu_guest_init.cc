@@ -23,7 +23,7 @@ void mount_at(const char* type, const char* folder) {
 int run_test() {
   const pid_t child = fork();
   if (child == 0) {
-    const char* const arguments[] = {"/counters_test", nullptr};
+    const char* const arguments[] = {"/counters_test", "--gtest_color=no", nullptr};
     execv(arguments[0], const_cast<char* const*>(arguments));
     _exit(127);
   }
