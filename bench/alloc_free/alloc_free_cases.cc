@@ -45,6 +45,8 @@ class PreparedAllocFree : public Measurement {
     std::vector<CaseOutcome> outcomes;
     for (std::size_t rival = 0; rival < results.size(); ++rival) {
       outcomes.push_back(make_outcome(context, rival, repetition, &results[rival]));
+      CaseOutcome& made = outcomes.back();
+      made.counter_rows = measurement_->take_counter_rows(rival, results[rival], made.rows);
     }
     return outcomes;
   }

@@ -62,6 +62,7 @@ std::optional<double> common_rate(const std::vector<std::span<const BatchTimes>>
 struct AllocFreeMeasurement::Window {
   Stripes& stripes;
   AllocFreeResult& result;
+  std::size_t rival;
   unsigned samples;  // batches, or kSinglePairsPerSample single pairs each
   bool single;
   StartLine start;
@@ -75,7 +76,8 @@ AllocFreeMeasurement::AllocFreeMeasurement(const AllocFreeGroup& group,
     : group_(group),
       context_(context),
       batch_pairs_(pairs_per_batch(group.axes.pages)),
-      migrations_(group.axes.threads) {}
+      migrations_(group.axes.threads),
+      counters_(context.counters, context.placement.responders.size() + 1, group.rivals.size()) {}
 
 std::unique_ptr<AllocFreeMeasurement> AllocFreeMeasurement::prepare(const AllocFreeGroup& group,
                                                                     const MeasuringContext& context,
@@ -99,6 +101,7 @@ std::unique_ptr<AllocFreeMeasurement> AllocFreeMeasurement::prepare(const AllocF
     made->run_window(rival, kBatchesPerWindow, false, &unused[rival]);
     made->stripes_[rival]->settle();
   }
+  made->team_->run([&](unsigned thread) { made->counters_.open(thread); });
   return made;
 }
 
@@ -122,6 +125,7 @@ std::vector<AllocFreeResult> AllocFreeMeasurement::empty_results() const {
 
 std::vector<AllocFreeResult> AllocFreeMeasurement::measure(std::string* error) {
   std::vector<AllocFreeResult> results = empty_results();
+  counters_.begin_repetition();
   count_migrations(&results, true);
   unsigned turn = 0;
   for (unsigned taken = 0; taken < context_.samples; taken += kBatchesPerWindow, ++turn) {
@@ -140,6 +144,7 @@ std::vector<AllocFreeResult> AllocFreeMeasurement::measure(std::string* error) {
 }
 
 void AllocFreeMeasurement::take_turn(std::size_t rival, unsigned samples, AllocFreeResult* result) {
+  counters_.begin_window(rival);
   for (const bool single : {false, true}) {
     run_window(rival, samples, single, result);
     stripes_[rival]->settle();
@@ -151,6 +156,7 @@ void AllocFreeMeasurement::run_window(std::size_t rival, unsigned samples, bool 
   const unsigned threads = group_.axes.threads;
   Window window{.stripes = *stripes_[rival],
                 .result = *result,
+                .rival = rival,
                 .samples = samples,
                 .single = single,
                 .start = StartLine(team_->size()),
@@ -186,6 +192,7 @@ void AllocFreeMeasurement::work(Window& window, unsigned thread) {
       result.free.push(times.free);
     }
   } else {
+    counters_.begin(thread, window.rival);
     for (unsigned i = 0; i < window.samples; ++i) {
       BatchTimes times{};
       times.begin = clock.now_begin();
@@ -193,11 +200,15 @@ void AllocFreeMeasurement::work(Window& window, unsigned thread) {
       times.end = clock.now_end();
       result.batches.push(times);
     }
+    counters_.end(thread);
   }
   const Usage after = read_usage();
   window.running.fetch_sub(1, std::memory_order_release);
   window.waits[thread] = lock_waits;
   window.counts[thread] = loop.counts();
+  if (!window.single) {
+    counters_.add_to(thread, window.rival);
+  }
   lock_waits.now = nullptr;
   result.context_switches += after.switches - before.switches;
   result.page_faults += after.faults - before.faults;
@@ -211,6 +222,10 @@ void AllocFreeMeasurement::flush(Window& window) {
   allocator.unmap_aliases(plan);
   window.start.arrive_and_wait();
   std::uint64_t flushes = 0;
+  const std::size_t flusher = group_.axes.threads;
+  if (!window.single) {
+    counters_.begin(flusher, window.rival);
+  }
   while (window.running.load(std::memory_order_acquire) != 0) {
     const Ticks begin = clock.now_begin();
     const FlushReport report = allocator.unmap_aliases(plan);
@@ -222,6 +237,8 @@ void AllocFreeMeasurement::flush(Window& window) {
     }
   }
   if (!window.single) {
+    counters_.end(flusher);
+    counters_.add_to(flusher, window.rival);
     result.flushes += flushes;
     result.idle_windows += flushes == 0 ? 1 : 0;
   }
@@ -266,6 +283,30 @@ void AllocFreeMeasurement::add_window(const Window& window, AllocFreeResult* res
     exchange += counts.exchange_wait;
   }
   result->exchange_waits.push_back(static_cast<double>(exchange) / pairs);
+}
+
+std::vector<CounterRow> AllocFreeMeasurement::take_counter_rows(
+    std::size_t rival, const AllocFreeResult& result, const std::vector<MeasurementRow>& rows) {
+  std::vector<CounterRow> made;
+  const auto append = [&](std::size_t thread, const char* role, int cpu, const CaseWork& work) {
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const MeasurementRow& one) {
+      return one.role == role && one.cpu == static_cast<unsigned>(cpu);
+    });
+    if (row != rows.end()) {
+      const auto more = counters_.take_rows(thread, rival, work, *row);
+      made.insert(made.end(), more.begin(), more.end());
+    }
+  };
+  for (std::size_t thread = 0; thread < result.workers.size(); ++thread) {
+    const WorkerResult& worker = result.workers[thread];
+    append(thread, "worker", worker.cpu,
+           {.operation = "pair", .operations = worker.batches.size() * batch_pairs_});
+  }
+  if (result.flusher) {
+    append(result.workers.size(), "flusher", result.flusher->cpu,
+           {.operation = "flush", .operations = result.flusher->flushes});
+  }
+  return made;
 }
 
 // Read outside of all windows: the kernel's file takes tens of us.

@@ -29,6 +29,7 @@
 #include "bench/alloc_free/alloc_free_axes.h"
 #include "bench/alloc_free/pair_loop.h"
 #include "bench/alloc_free/stripes.h"
+#include "bench/alloc_free/team_counters.h"
 #include "bench/alloc_free/worker_team.h"
 #include "bench/support/case_group.h"
 #include "bench/support/clock.h"
@@ -105,6 +106,10 @@ class AllocFreeMeasurement {
   // stop was set.
   std::vector<AllocFreeResult> measure(std::string* error);
 
+  // After measure(): the rival's counters, thread by thread, beside the rows of its times.
+  std::vector<CounterRow> take_counter_rows(std::size_t rival, const AllocFreeResult& result,
+                                            const std::vector<MeasurementRow>& rows);
+
   std::size_t rivals() const { return stripes_.size(); }
   Stripes& stripes(std::size_t rival) { return *stripes_[rival]; }
 
@@ -125,6 +130,7 @@ class AllocFreeMeasurement {
   unsigned batch_pairs_;
   std::vector<std::unique_ptr<Stripes>> stripes_;         // by rival
   std::vector<std::optional<std::uint64_t>> migrations_;  // by thread, when the repetition began
+  TeamCounters counters_;
   std::unique_ptr<WorkerTeam> team_;  // last: its threads end before what they use goes
 };
 

@@ -47,6 +47,8 @@ class PreparedWalks : public Measurement {
     std::vector<CaseOutcome> outcomes;
     for (std::size_t walk = 0; walk < results.size(); ++walk) {
       outcomes.push_back(make_outcome(context, walk, repetition, &results[walk]));
+      CaseOutcome& made = outcomes.back();
+      made.counter_rows = measurement_->take_counter_rows(walk, results[walk], made.rows);
     }
     return outcomes;
   }

@@ -31,13 +31,14 @@ std::unique_ptr<WalkMeasurement> WalkMeasurement::prepare(const WalkGroup& group
   made->plan_ = load.make_plan();
   if (group.axes.responders != 0) {
     const std::size_t gaps = context.samples * group.walks.size() * (load.dirty_blocks() + 1);
-    made->responders_ =
-        Responders::start(context.machine, context.placement.responders, context.clock,
-                          load.live_pages(), gaps_to_keep(gaps), error);
+    made->responders_ = Responders::start(context.machine, context.placement.responders,
+                                          context.clock, load.live_pages(), gaps_to_keep(gaps),
+                                          error, context.counters, group.walks.size());
     if (made->responders_ == nullptr) {
       return nullptr;
     }
   }
+  made->counters_.emplace(context.counters, made->responders_.get(), group.walks.size());
   for (const Way& way : group.walks) {
     made->plan_.clear();
     load.allocator().collect(way.walk, way.check, made->plan_);
@@ -69,6 +70,7 @@ std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
     sampling.results.emplace_back(context_.samples).stale_slots = stale_slots_[walk];
     sampling.windows.emplace_back().reserve(context_.samples);
   }
+  counters_->begin_repetition();
   if (responders_ != nullptr) {
     responders_->run();
   }
@@ -106,6 +108,7 @@ bool WalkMeasurement::take_batch(std::size_t walk, unsigned flushes, Sampling* s
   }
   const bool in_tlb_row = interrupts_ && flushes_tlb(group_.axes.shootdown);
   const TlbBatch tlb(responders_.get(), in_tlb_row && tlb_row_counts(context_.mechanism));
+  counters_->begin_batch(interrupts_);
   const Way& way = group_.walks[walk];
   // Reading the table, or the other walk, has left its own data in the caches.
   plan_.clear();
@@ -116,6 +119,7 @@ bool WalkMeasurement::take_batch(std::size_t walk, unsigned flushes, Sampling* s
       return false;
     }
   }
+  counters_->end_batch(walk);
   tlb.end(&result);
   return true;
 }
@@ -135,11 +139,15 @@ bool WalkMeasurement::take_sample(std::size_t walk, Sampling* sampling, std::str
   Shootdown& shootdown = load_->shootdown();
   const std::uint64_t calls_before = shootdown.calls();
   WalkResult& result = sampling->results[walk];
+  counters_->begin_responders(walk);
   const Usage before = read_usage();
+  counters_->begin(walk);
   const FlushTimes times =
       timed_flush(context_.clock, load_->allocator(), group_.walks[walk], plan_,
                   kind == ShootdownKind::none ? nullptr : &shootdown, &result.report);
+  counters_->end();
   const Usage after = read_usage();
+  counters_->end_responders();
   if (result.report.system_errno != 0) {
     *error = fmt::format("{}: {}", name_of(kind), std::strerror(result.report.system_errno));
     return false;
@@ -157,6 +165,16 @@ bool WalkMeasurement::take_sample(std::size_t walk, Sampling* sampling, std::str
     sampling->windows[walk].push_back({times.walked, times.end, result.calls});
   }
   return true;
+}
+
+std::vector<CounterRow> WalkMeasurement::take_counter_rows(
+    std::size_t walk, const WalkResult& result, const std::vector<MeasurementRow>& rows) {
+  const std::uint64_t flushes = result.flush.size();
+  return counters_->take_rows(walk,
+                              {.operations = flushes,
+                               .visited_blocks = flushes * result.report.visited,
+                               .shootdowns = interrupts_ ? flushes * result.calls : 0},
+                              rows);
 }
 
 void WalkMeasurement::match(const Sampling& sampling, std::vector<WalkResult>* results) const {

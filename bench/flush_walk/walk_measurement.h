@@ -17,6 +17,7 @@
 #include "bench/flush_walk/load.h"
 #include "bench/flush_walk/timed_flush.h"
 #include "bench/flush_walk/walk_axes.h"
+#include "bench/support/case_counters.h"
 #include "bench/support/case_group.h"
 #include "bench/support/clock.h"
 #include "bench/support/gap_matching.h"
@@ -51,6 +52,10 @@ class WalkMeasurement {
   // *error, when a flush failed or stop was set.
   std::vector<WalkResult> measure(std::string* error);
 
+  // After measure(): the walk's counters, beside the rows of its times.
+  std::vector<CounterRow> take_counter_rows(std::size_t walk, const WalkResult& result,
+                                            const std::vector<MeasurementRow>& rows);
+
   std::uint64_t listed_blocks() const { return load_->listed_blocks(); }
   std::uint64_t dirty_blocks() const { return load_->dirty_blocks(); }
 
@@ -68,6 +73,7 @@ class WalkMeasurement {
   bool interrupts_;  // the backend does, and there is somebody to be interrupted
   std::unique_ptr<Load> load_;
   std::unique_ptr<Responders> responders_;  // null without any
+  std::optional<CaseCounters> counters_;    // once there are responders
   FlushPlan plan_{Gather::hull};            // of the load, once there is one
   std::vector<std::uint64_t> stale_slots_;  // by walk
 };

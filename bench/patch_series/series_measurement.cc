@@ -55,9 +55,15 @@ std::unique_ptr<SeriesMeasurement> SeriesMeasurement::prepare(const SeriesGroup&
                                                               std::string* error) {
   std::unique_ptr<SeriesMeasurement> made(new SeriesMeasurement(group, context));
   try {
-    if (!made->make_rivals(error) || !made->start_responders(error) || !made->warm_up(error)) {
+    if (!made->make_rivals(error) || !made->start_responders(error)) {
       return nullptr;
     }
+    // The warm-up counts nothing: the responders sleep.
+    made->counters_.emplace(nullptr, nullptr, made->rivals_.size());
+    if (!made->warm_up(error)) {
+      return nullptr;
+    }
+    made->counters_.emplace(context.counters, made->responders_.get(), made->rivals_.size());
   } catch (const std::bad_alloc&) {
     *error = fmt::format("no memory for {}", group.workload->name);
     return nullptr;
@@ -116,9 +122,9 @@ bool SeriesMeasurement::start_responders(std::string* error) {
     flushes += rival.survey.ranges.size();
   }
   // Each is followed by a settle(), which interrupts too.
-  responders_ =
-      Responders::start(context_.machine, context_.placement.responders, context_.clock,
-                        std::move(pages), gaps_to_keep(2 * flushes * context_.samples), error);
+  responders_ = Responders::start(context_.machine, context_.placement.responders, context_.clock,
+                                  std::move(pages), gaps_to_keep(2 * flushes * context_.samples),
+                                  error, context_.counters, rivals_.size());
   return responders_ != nullptr;
 }
 
@@ -142,6 +148,7 @@ std::vector<SeriesResult> SeriesMeasurement::sample(std::string* error) {
     sampling.results.emplace_back(context_.samples).stale_slots = rival.survey.stale_slots;
     sampling.windows.push_back(room_for(context_.samples * (rival.survey.ranges.size() + 1)));
   }
+  counters_->begin_repetition();
   if (responders_ != nullptr) {
     responders_->run();
   }
@@ -174,6 +181,7 @@ std::vector<SeriesResult> SeriesMeasurement::sample(std::string* error) {
 bool SeriesMeasurement::take_batch(std::size_t rival, unsigned samples, Sampling* sampling,
                                    std::string* error) {
   const TlbBatch tlb(responders_.get(), interrupts_ && tlb_row_counts(context_.mechanism));
+  counters_->begin_batch(interrupts_);
   for (unsigned i = 0; i < samples; ++i) {
     if (context_.stop.load(std::memory_order_relaxed)) {
       *error = "interrupted";
@@ -183,6 +191,7 @@ bool SeriesMeasurement::take_batch(std::size_t rival, unsigned samples, Sampling
       return false;
     }
   }
+  counters_->end_batch(rival);
   tlb.end(&sampling->results[rival]);
   return true;
 }
@@ -200,9 +209,13 @@ bool SeriesMeasurement::take_sample(std::size_t rival, Sampling* sampling, std::
   if (shootdown_ != nullptr) {
     shootdown_->arm(&windows);
   }
+  counters_->begin_responders(rival);
   const Usage before = read_usage();
+  counters_->begin(rival);
   const RoundTimes times = rounds.run(context_.clock, shootdown_.get(), &result.counts);
+  counters_->end();
   const Usage after = read_usage();
+  counters_->end_responders();
   if (shootdown_ != nullptr) {
     shootdown_->disarm();
   }
@@ -228,12 +241,24 @@ bool SeriesMeasurement::take_sample(std::size_t rival, Sampling* sampling, std::
   return true;
 }
 
+// A settle() reaches the other CPUs like the flush before it, and is counted with it.
+CaseWork SeriesMeasurement::work_of(const SeriesResult& result) const {
+  const std::uint64_t rounds = result.round.size();
+  const std::size_t responders = responders_ == nullptr ? 0 : responders_->size();
+  return {.operation = "round",
+          .operations = rounds,
+          .visited_blocks = rounds * result.counts.visited,
+          .shootdowns = responders == 0 ? 0 : (result.expected + result.untimed) / responders};
+}
+
 std::vector<CaseOutcome> SeriesMeasurement::measure(unsigned repetition, std::string* error) {
   std::vector<SeriesResult> results = sample(error);
   std::vector<CaseOutcome> outcomes;
   for (std::size_t i = 0; i < results.size(); ++i) {
     outcomes.push_back(make_series_outcome({group_, context_.placement, context_.clock},
                                            *group_.revisions[i], repetition, &results[i]));
+    CaseOutcome& made = outcomes.back();
+    made.counter_rows = counters_->take_rows(i, work_of(results[i]), made.rows);
   }
   return outcomes;
 }

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "allocator/shootdown.h"
 #include "bench/patch_series/round.h"
 #include "bench/patch_series/series_axes.h"
+#include "bench/support/case_counters.h"
 #include "bench/support/case_group.h"
 #include "bench/support/proof.h"
 #include "bench/support/responders.h"
@@ -62,6 +64,7 @@ class SeriesMeasurement : public Measurement {
   bool make_rivals(std::string* error);
   bool start_responders(std::string* error);
   bool warm_up(std::string* error);
+  CaseWork work_of(const SeriesResult& result) const;
   bool take_batch(std::size_t rival, unsigned samples, Sampling* sampling, std::string* error);
   bool take_sample(std::size_t rival, Sampling* sampling, std::string* error);
 
@@ -74,6 +77,7 @@ class SeriesMeasurement : public Measurement {
   std::vector<Rival> rivals_;                  // by revision
   std::vector<Address> touched_;
   std::unique_ptr<Responders> responders_;  // null without any
+  std::optional<CaseCounters> counters_;    // once there are responders
 };
 
 }  // namespace flushwalk

@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "bench/counters/counters.h"
 #include "bench/support/session.h"
 
 namespace flushwalk {
@@ -67,6 +68,10 @@ int bench_main(int argc, char** argv, const BenchProgram& program) {
   if (const auto exit = line.parse(program.name, &argc, argv, &options)) {
     return exit->code;
   }
+  if (options.list_counters) {
+    list_counters(std::cout);
+    return 0;
+  }
   if (const auto exit = program.answer()) {
     return exit->code;
   }
@@ -87,6 +92,9 @@ int bench_main(int argc, char** argv, const BenchProgram& program) {
     std::cerr << program.name << ": " << remark << '\n';
   }
   Session& session = *std::get<std::unique_ptr<Session>>(started);
+  if (const std::string remark = session.counters_remark(); !remark.empty()) {
+    std::cerr << program.name << ": " << remark << '\n';
+  }
   if (options.dry_run) {
     session.print_cases(std::cout);
     return 0;

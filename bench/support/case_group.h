@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "bench/counters/counter_rows.h"
+#include "bench/counters/counters.h"
 #include "bench/support/bad_input.h"
 #include "bench/support/clock.h"
 #include "bench/support/measurements.h"
@@ -33,11 +35,13 @@ struct MeasuringContext {
   unsigned samples;                      // of each case in a repetition
   const std::atomic<bool>& stop;         // ends a repetition at the next sample
   ShootdownMechanism mechanism = ShootdownMechanism::unknown;  // of shootdowns to the responders
+  const Counters* counters = nullptr;                          // null: nothing is counted
 };
 
 // One case in one repetition.
 struct CaseOutcome {
   std::vector<MeasurementRow> rows;
+  std::vector<CounterRow> counter_rows{};
   // What Google Benchmark shows: as many times as there are samples, and named figures.
   std::vector<double> times_ns;
   std::vector<std::pair<std::string, double>> counters;

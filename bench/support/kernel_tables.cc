@@ -148,23 +148,51 @@ std::optional<std::uint64_t> InterruptRow::on_cpu(unsigned cpu) const {
   return std::nullopt;
 }
 
-InterruptCounts parse_interrupts(std::string_view text) {
-  InterruptCounts result;
+std::optional<InterruptRow> parse_interrupt_row(std::string_view text, std::string_view name) {
   const std::vector<unsigned> cpus = parse_cpu_header(take_line(text));
   while (!cpus.empty() && !text.empty()) {
     const std::string_view line = take_line(text);
     const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) {
-      continue;
-    }
-    const std::string_view name = trimmed(line.substr(0, colon));
-    if (name == "TLB") {
-      result.tlb = parse_row(line.substr(colon + 1), cpus);
-    } else if (name == "CAL") {
-      result.cal = parse_row(line.substr(colon + 1), cpus);
+    if (colon != std::string_view::npos && trimmed(line.substr(0, colon)) == name) {
+      return parse_row(line.substr(colon + 1), cpus);
     }
   }
-  return result;
+  return std::nullopt;
+}
+
+std::vector<std::string> interrupt_row_names(std::string_view text) {
+  std::vector<std::string> names;
+  take_line(text);
+  while (!text.empty()) {
+    const std::string_view line = take_line(text);
+    if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
+      names.emplace_back(trimmed(line.substr(0, colon)));
+    }
+  }
+  return names;
+}
+
+InterruptCounts parse_interrupts(std::string_view text) {
+  return {parse_interrupt_row(text, "TLB"), parse_interrupt_row(text, "CAL")};
+}
+
+std::optional<std::uint64_t> parse_vmstat_row(std::string_view text, std::string_view name) {
+  while (!text.empty()) {
+    std::string_view line = take_line(text);
+    if (take_word(line) == name) {
+      return parse_unsigned(take_word(line));
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> vmstat_row_names(std::string_view text) {
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    std::string_view line = take_line(text);
+    names.emplace_back(take_word(line));
+  }
+  return names;
 }
 
 InterruptCounts read_interrupts(const std::string& root) {

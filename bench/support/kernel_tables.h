@@ -34,6 +34,13 @@ class InterruptRow {
   // cpu: the kernel's number, not the column's.
   std::optional<std::uint64_t> on_cpu(unsigned cpu) const;
   std::size_t cpus() const { return counts_.size(); }
+  std::vector<unsigned> numbers() const {
+    std::vector<unsigned> cpus;
+    for (const auto& [cpu, count] : counts_) {
+      cpus.push_back(cpu);
+    }
+    return cpus;
+  }
 
  private:
   std::vector<std::pair<unsigned, std::uint64_t>> counts_;
@@ -46,6 +53,14 @@ struct InterruptCounts {
 };
 
 InterruptCounts parse_interrupts(std::string_view text);
+// One row of the text of /proc/interrupts by its name ("TLB", "CAL", "0"), and the names of all.
+std::optional<InterruptRow> parse_interrupt_row(std::string_view text, std::string_view name);
+std::vector<std::string> interrupt_row_names(std::string_view text);
+
+// A row of the text of /proc/vmstat ("nr_tlb_remote_flush 12"), and the names of all.
+std::optional<std::uint64_t> parse_vmstat_row(std::string_view text, std::string_view name);
+std::vector<std::string> vmstat_row_names(std::string_view text);
+
 InterruptCounts read_interrupts(const std::string& root = "");
 
 // How far a row moved on one CPU. The kernel keeps these counts in 32 bits: a count that wrapped

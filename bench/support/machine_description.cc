@@ -418,6 +418,7 @@ nlohmann::ordered_json describe_machine(const MachineInputs& inputs,
   result["perf"] = describe_perf(root);
   result["tlb"] = describe_tlb(root);
   result["shootdowns"] = describe_shootdowns(inputs.shootdowns);
+  result["counters"] = inputs.counters;
   result["clock"] = describe_clock(inputs.clock);
   result["libraries"] = describe_libraries(inputs);
   return result;

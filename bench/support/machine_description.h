@@ -41,6 +41,7 @@ struct MachineInputs {
   std::optional<TopologyFacts> topology{};
   std::optional<ClockDescription> clock{};
   std::optional<MechanismFinding> shootdowns{};
+  nlohmann::ordered_json counters{};  // as bench/counters describes them; null: none were wanted
   std::map<std::string, std::string>
       libraries{};  // name -> version, beside those known to the build
 };

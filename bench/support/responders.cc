@@ -30,14 +30,16 @@ void wait_until(Done&& done) {
 
 }  // namespace
 
-Responders::Responders(const Clock& clock, std::vector<Address> pages)
-    : clock_(clock), pages_(std::move(pages)) {}
+Responders::Responders(const Clock& clock, std::vector<Address> pages, const Counters* counters,
+                       std::size_t rivals)
+    : clock_(clock), pages_(std::move(pages)), counters_(counters), rivals_(rivals) {}
 
 std::unique_ptr<Responders> Responders::start(const topology::Machine& machine,
                                               const std::vector<int>& cpus, const Clock& clock,
                                               std::vector<Address> pages, std::size_t gap_capacity,
-                                              std::string* error) {
-  std::unique_ptr<Responders> responders(new Responders(clock, std::move(pages)));
+                                              std::string* error, const Counters* counters,
+                                              std::size_t rivals) {
+  std::unique_ptr<Responders> responders(new Responders(clock, std::move(pages), counters, rivals));
   for (const int cpu : cpus) {
     responders->responders_.push_back(std::make_unique<Responder>(gap_capacity));
     Responder& responder = *responders->responders_.back();
@@ -70,7 +72,39 @@ void Responders::pause() {
   wait_until([&] { return running_.load(std::memory_order_acquire) == 0; });
 }
 
+// phase_'s release makes turn_ and rival_ the responders'.
+void Responders::order(Phase phase) {
+  followed_.store(0, std::memory_order_relaxed);
+  phase_.store(phase, std::memory_order_release);
+  wait_until([&] { return followed_.load(std::memory_order_acquire) == responders_.size(); });
+}
+
+void Responders::count(unsigned turn) {
+  turn_ = turn;
+  order(kCounting);
+}
+
+void Responders::stop_counting() { order(kRunning); }
+
+void Responders::add_counts_to(std::size_t rival) {
+  rival_ = rival;
+  order(kAdding);
+}
+
+void Responders::follow(Responder& responder, int phase) {
+  if (phase == kCounting) {
+    responder.counters->begin(turn_);
+  } else if (phase == kAdding) {
+    responder.counters->add_to(rival_);
+  } else {
+    responder.counters->end();
+  }
+}
+
 void Responders::serve(Responder& responder) {
+  if (counters_ != nullptr) {
+    responder.counters.emplace(counters_->plan(), counters_->calls(), rivals_);
+  }
   for (;;) {
     phase_.wait(kPaused, std::memory_order_acquire);
     const int phase = phase_.load(std::memory_order_acquire);
@@ -147,20 +181,29 @@ void Responders::loop(Responder& responder) {
   read_pages([&](Ticks) { return ++turns < pages_.size(); });
   running_.fetch_add(1, std::memory_order_release);
   RoundWatch rounds(pages_.size());
-  Ticks previous = clock_.now();
-  read_pages([&](Ticks now) {
-    if (now - previous > responder.threshold) {
-      if (responder.gaps.push({previous, now})) {
-        rounds.begin(&responder.gaps.values().back());
+  for (int phase = kRunning; phase >= kRunning;) {
+    Ticks previous = clock_.now();
+    read_pages([&](Ticks now) {
+      if (now - previous > responder.threshold) {
+        if (responder.gaps.push({previous, now})) {
+          rounds.begin(&responder.gaps.values().back());
+        } else {
+          rounds.cut_off();
+        }
       } else {
-        rounds.cut_off();
+        rounds.turn(now);
       }
-    } else {
-      rounds.turn(now);
+      previous = now;
+      return phase_.load(std::memory_order_relaxed) == phase;
+    });
+    phase = phase_.load(std::memory_order_acquire);
+    if (phase >= kRunning) {
+      // What a switch of counters takes is no part of a round.
+      rounds.cut_off();
+      follow(responder, phase);
+      followed_.fetch_add(1, std::memory_order_release);
     }
-    previous = now;
-    return phase_.load(std::memory_order_relaxed) == kRunning;
-  });
+  }
 }
 
 // A gap must be longer than what a turn of the loop takes by itself.

@@ -10,10 +10,13 @@
 // where it took translations away. The loop makes no system call and takes no lock; recording is a
 // store to memory touched before.
 //
+// With counters each responder has its own: count(), stop_counting() and add_counts_to() are
+// orders, which it carries out between two turns of its loop; they return when all have.
+//
 // The initiator's thread makes all calls. Between run() and pause() the responders own the gap
 // buffers; after pause() the caller reads them. running_ carries both hand-overs: its release
 // increments and decrements pair with the acquire loads in run() and pause(), and phase_ the other
-// way.
+// way; followed_ is to an order what running_ is to run().
 #ifndef FLUSHWALK_BENCH_SUPPORT_RESPONDERS_H_
 #define FLUSHWALK_BENCH_SUPPORT_RESPONDERS_H_
 
@@ -21,11 +24,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "allocator/geometry.h"
+#include "bench/counters/counters.h"
+#include "bench/counters/thread_counters.h"
 #include "bench/support/clock.h"
 #include "bench/support/kernel_tables.h"
 #include "bench/support/statistics.h"
@@ -45,12 +51,13 @@ struct Gap {
 class Responders {
  public:
   // One thread for each CPU, asleep. pages: what they read; each must stay readable; may be empty.
-  // gap_capacity: gaps kept of one run, by each. nullptr, with one line in *error, when a thread
-  // cannot be pinned.
+  // gap_capacity: gaps kept of one run, by each. counters: null counts nothing; they outlive the
+  // responders. nullptr, with one line in *error, when a thread cannot be pinned.
   static std::unique_ptr<Responders> start(const topology::Machine& machine,
                                            const std::vector<int>& cpus, const Clock& clock,
                                            std::vector<Address> pages, std::size_t gap_capacity,
-                                           std::string* error);
+                                           std::string* error, const Counters* counters = nullptr,
+                                           std::size_t rivals = 1);
   ~Responders();
   Responders(const Responders&) = delete;
   Responders& operator=(const Responders&) = delete;
@@ -59,6 +66,16 @@ class Responders {
   void run();
   // Returns when all of them have left their loops.
   void pause();
+
+  // Between run() and pause(), with counters: they count (turn: as of ThreadCounters), they do not,
+  // what they counted is a rival's.
+  void count(unsigned turn);
+  void stop_counting();
+  void add_counts_to(std::size_t rival);
+  // After pause().
+  std::vector<CounterResult> take_counts(std::size_t i, std::size_t rival) {
+    return responders_[i]->counters->take(rival);
+  }
 
   std::size_t size() const { return responders_.size(); }
   int cpu(std::size_t i) const { return responders_[i]->cpu; }
@@ -71,7 +88,8 @@ class Responders {
   Ticks threshold(std::size_t i) const { return responders_[i]->threshold; }
 
  private:
-  enum Phase : int { kPaused, kRunning, kStopping };
+  // Those from kRunning on are spent in the loop.
+  enum Phase : int { kPaused, kStopping, kRunning, kCounting, kAdding };
 
   struct Responder {
     explicit Responder(std::size_t gap_capacity) : gaps(gap_capacity) {}
@@ -80,11 +98,15 @@ class Responders {
     Ticks threshold = 0;
     SampleBuffer<Gap> gaps;
     ThreadCounts counts;
+    std::optional<ThreadCounters> counters;  // its thread's
   };
 
-  Responders(const Clock& clock, std::vector<Address> pages);
+  Responders(const Clock& clock, std::vector<Address> pages, const Counters* counters,
+             std::size_t rivals);
   void serve(Responder& responder);
   void loop(Responder& responder);
+  void order(Phase phase);
+  void follow(Responder& responder, int phase);
   Ticks calibrate();
   template <class Proceed>
   void read_pages(Proceed&& proceed);
@@ -94,6 +116,11 @@ class Responders {
   const std::vector<Address> pages_;
   std::atomic<int> phase_{kPaused};
   std::atomic<std::size_t> running_{0};
+  std::atomic<std::size_t> followed_{0};
+  const Counters* const counters_;
+  const std::size_t rivals_;
+  unsigned turn_ = 0;      // of the order kCounting
+  std::size_t rival_ = 0;  // of the order kAdding
   std::vector<std::unique_ptr<Responder>> responders_;
   std::vector<topology::PinnedThread> threads_;  // last: joined before what they use goes
 };

@@ -54,11 +54,23 @@ void CommandLine::add_run_flags(RunOptions* options) {
   app_->add_option("--repetitions", options->repetitions, "of each case")
       ->check(CLI::Range(1U, kMostRepetitions))
       ->capture_default_str();
-  app_->add_option("--out", options->out,
-                   "folder for machine.json and measurements.csv (made if missing, appended to)");
+  app_->add_option(
+      "--out", options->out,
+      "folder for machine.json, measurements.csv and counters.csv (made if missing, appended to)");
   app_->add_option("--cpus", options->cpus,
                    "CPUs to use: the initiator's, then the responders', as 0,4-7 (default: the "
                    "nearest, one thread a core)");
+  app_->add_option(
+          "--counters", options->counters,
+          "what is counted beside the times: sets (tlb, walk, memory, software, all), events "
+          "(cycles:k, tlb:tlb_flush/reason==1/, /proc/interrupts:TLB), none; default: "
+          "hardware where there is a PMU, else software, tracepoints and tables")
+      ->capture_default_str();
+  app_->add_flag("--counter-rotation", options->counter_rotation,
+                 "hardware events that do not fit at once: one group a repetition, instead of "
+                 "multiplexing them from sample to sample");
+  app_->add_flag("--list-counters", options->list_counters,
+                 "say for each event of the sets whether it can be counted here, and stop");
   app_->add_flag("--dry-run", options->dry_run, "print the cases, and stop");
   app_->add_flag("--progress", options->progress, "one JSON object a line on standard error");
 }

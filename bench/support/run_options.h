@@ -21,6 +21,9 @@ struct RunOptions {
   std::string cpus;           // the initiator's CPU, then the responders'; empty: compact
   bool dry_run = false;
   bool progress = false;
+  std::string counters = "default";  // sets and events; see bench/counters/counters.h
+  bool counter_rotation = false;
+  bool list_counters = false;
   bool lists_tests = false;  // --benchmark_list_tests: nothing is measured
   std::vector<std::string> command_line;
 };

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "bench/counters/counters_description.h"
 #include "bench/support/case_filter.h"
 #include "bench/support/machine_description.h"
 #include "bench/support/measurements.h"
@@ -71,6 +72,9 @@ std::variant<std::unique_ptr<Session>, Problem> Session::start(const RunOptions&
     return *problem;
   }
   if (auto problem = session->choose_cpus()) {
+    return *problem;
+  }
+  if (auto problem = session->choose_counters()) {
     return *problem;
   }
   if (options.dry_run || options.lists_tests) {
@@ -136,6 +140,17 @@ std::optional<Problem> Session::choose_cpus() {
   return std::nullopt;
 }
 
+// Tried on this thread; the others open the same.
+std::optional<Problem> Session::choose_counters() {
+  auto made =
+      Counters::make({options_.counters, options_.counter_rotation, most_.responders.size() + 1});
+  if (const Problem* const problem = std::get_if<Problem>(&made)) {
+    return *problem;
+  }
+  counters_ = std::move(std::get<std::unique_ptr<Counters>>(made));
+  return std::nullopt;
+}
+
 std::optional<Problem> Session::open_files() {
   if (options_.out.empty()) {
     return std::nullopt;
@@ -148,6 +163,14 @@ std::optional<Problem> Session::open_files() {
     return Problem{"--out", problem->line()};
   }
   measurements_ = std::move(std::get<CsvWriter>(opened));
+  if (counters_ == nullptr) {
+    return std::nullopt;
+  }
+  auto counts = CsvWriter::open(options_.out + "/counters.csv", counter_header());
+  if (Problem* const problem = std::get_if<Problem>(&counts)) {
+    return Problem{"--out", problem->line()};
+  }
+  counts_ = std::move(std::get<CsvWriter>(counts));
   return std::nullopt;
 }
 
@@ -185,6 +208,9 @@ std::optional<Problem> Session::describe_this_machine() const {
   inputs.topology = topology_facts(machine_);
   inputs.clock = clock_->description();
   inputs.shootdowns = mechanism_;
+  if (counters_ != nullptr) {
+    inputs.counters = describe_counters(*counters_);
+  }
   const auto problem = write_file_atomically(path, machine_json_text(describe_machine(inputs)));
   return problem ? std::optional(Problem{"--out", problem->line()}) : std::nullopt;
 }
@@ -221,7 +247,7 @@ bool Session::prepare(std::size_t group) {
   current_placement_.responders.resize(groups_[group].cases->responders());
   std::string error;
   current_ = groups_[group].cases->prepare({*clock_, machine_, current_placement_, options_.samples,
-                                            stop_requested, mechanism_.mechanism},
+                                            stop_requested, mechanism_.mechanism, counters_.get()},
                                            &error);
   if (current_ == nullptr) {
     return fail(error);
@@ -264,7 +290,16 @@ bool Session::keep(Group* group, std::vector<CaseOutcome> outcomes) {
         return fail(problem->line());
       }
     }
+    for (const CounterRow& row : outcome.counter_rows) {
+      if (!counts_) {
+        break;
+      }
+      if (const auto problem = counts_->write_row(counter_cells(row))) {
+        return fail(problem->line());
+      }
+    }
     outcome.rows.clear();
+    outcome.counter_rows.clear();
     group->states[which].measured.push_back(std::move(outcome));
     ++done_;
   }

@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include "bench/counters/counters.h"
 #include "bench/support/bad_input.h"
 #include "bench/support/case_group.h"
 #include "bench/support/clock.h"
@@ -49,6 +50,9 @@ class Session {
   const CaseOutcome* next(std::size_t group, std::size_t which);
   const std::string& error() const { return error_; }
 
+  // What is to be said on standard error of the counters; or nothing.
+  std::string counters_remark() const { return counters_ ? counters_->remark() : ""; }
+
   // 0; 1 when a case could not be measured; 130 after Ctrl-C.
   int exit_code() const;
 
@@ -66,6 +70,7 @@ class Session {
   Session(const RunOptions& options, topology::Machine machine);
   std::optional<Problem> choose_cases(CaseGroups groups, const std::string& filter);
   std::optional<Problem> choose_cpus();
+  std::optional<Problem> choose_counters();
   std::optional<Problem> open_files();
   std::string missing_description() const;
   void find_mechanism();
@@ -82,7 +87,9 @@ class Session {
   std::vector<Group> groups_;
   topology::Placement most_;  // for the largest number of responders
   MechanismFinding mechanism_;
+  std::unique_ptr<Counters> counters_;  // null: none are wanted
   std::optional<CsvWriter> measurements_;
+  std::optional<CsvWriter> counts_;
 
   std::optional<std::size_t> current_group_;
   topology::Placement current_placement_;

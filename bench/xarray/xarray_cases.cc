@@ -37,6 +37,8 @@ class PreparedXArray : public Measurement {
     std::vector<CaseOutcome> outcomes;
     for (std::size_t rival = 0; rival < results.size(); ++rival) {
       outcomes.push_back(make_outcome(context, rival, repetition, &results[rival]));
+      CaseOutcome& made = outcomes.back();
+      made.counter_rows = measurement_->take_counter_rows(rival, made.rows);
     }
     return outcomes;
   }

@@ -71,7 +71,8 @@ XArrayMeasurement::XArrayMeasurement(const XArrayGroup& group, const MeasuringCo
       window_(population_.window(0).size()),
       loads_(kOperationsPerSample),
       rounds_(static_cast<unsigned>(
-          std::max<std::size_t>(1, kOperationsPerSample / group.axes.entries))) {}
+          std::max<std::size_t>(1, kOperationsPerSample / group.axes.entries))),
+      counters_(nullptr, nullptr, group.rivals.size()) {}
 
 std::unique_ptr<XArrayMeasurement> XArrayMeasurement::prepare(const XArrayGroup& group,
                                                               const MeasuringContext& context,
@@ -84,12 +85,13 @@ std::unique_ptr<XArrayMeasurement> XArrayMeasurement::prepare(const XArrayGroup&
   }
   // One turn that counts for nothing: the allocators then have what a timed part takes.
   XArrayResult unused(kSamplesPerBatch);
-  for (const Rival& rival : made->rivals_) {
+  for (std::size_t rival = 0; rival < made->rivals_.size(); ++rival) {
     if (!made->take_batch(rival, kSamplesPerBatch, &unused, error)) {
       return nullptr;
     }
     unused.times.clear();
   }
+  made->counters_ = CaseCounters(context.counters, nullptr, made->rivals_.size());
   touch_heap();
   return made;
 }
@@ -147,6 +149,7 @@ std::vector<XArrayResult> XArrayMeasurement::measure(std::string* error) {
     result.operations = rival.operations;
     result.bytes_per_entry = rival.bytes_per_entry;
   }
+  counters_.begin_repetition();
   const ThreadCounts before = thread_counts_before();
   unsigned turn = 0;
   for (unsigned taken = 0; taken < context_.samples; taken += kSamplesPerBatch, ++turn) {
@@ -155,7 +158,7 @@ std::vector<XArrayResult> XArrayMeasurement::measure(std::string* error) {
     for (std::size_t i = 0; i < rivals_.size(); ++i) {
       const std::size_t rival = rival_in_turn(turn, i, rivals_.size());
       next_window_ = first_window;
-      if (!take_batch(rivals_[rival], samples, &results[rival], error)) {
+      if (!take_batch(rival, samples, &results[rival], error)) {
         return {};
       }
     }
@@ -175,7 +178,7 @@ void XArrayMeasurement::choose_window(std::size_t which) {
   }
 }
 
-bool XArrayMeasurement::take_batch(const Rival& rival, unsigned samples, XArrayResult* result,
+bool XArrayMeasurement::take_batch(std::size_t which, unsigned samples, XArrayResult* result,
                                    std::string* error) {
   XArrayResult uncounted(1);
   for (unsigned i = 0; i <= samples; ++i) {
@@ -184,23 +187,30 @@ bool XArrayMeasurement::take_batch(const Rival& rival, unsigned samples, XArrayR
       return false;
     }
     choose_window(next_window_++);
-    if (!take_sample(rival, i == 0 ? &uncounted : result, error)) {
+    if (!take_sample(which, i == 0 ? &uncounted : result, error)) {
       return false;
     }
+    if (i == 0) {
+      counters_.drop_counts();
+    }
   }
+  counters_.end_batch(which);
   return true;
 }
 
-bool XArrayMeasurement::take_sample(const Rival& rival, XArrayResult* result, std::string* error) {
+bool XArrayMeasurement::take_sample(std::size_t which, XArrayResult* result, std::string* error) {
+  const Rival& rival = rivals_[which];
   IndexContainer& container = *rival.container;
   if (rival.operation == IndexOperation::insert) {
     container.erase(window_);
     container.settle();
   }
   const Usage before = read_usage();
+  counters_.begin(which);
   const Ticks begin = context_.clock.now_begin();
   const std::uint64_t returned = run(&container, rival.operation, window_, loads_, rounds_);
   const Ticks end = context_.clock.now_end();
+  counters_.end();
   const Usage after = read_usage();
   container.settle();
   result->times.push(end - begin);
@@ -216,6 +226,14 @@ bool XArrayMeasurement::take_sample(const Rival& rival, XArrayResult* result, st
     return false;
   }
   return true;
+}
+
+std::vector<CounterRow> XArrayMeasurement::take_counter_rows(
+    std::size_t rival, const std::vector<MeasurementRow>& rows) {
+  const std::uint64_t samples =
+      rows.empty() || !rows.front().statistics ? 0 : rows.front().statistics->samples;
+  return counters_.take_rows(
+      rival, {.operation = "operation", .operations = samples * rivals_[rival].operations}, rows);
 }
 
 std::uint64_t XArrayMeasurement::expected(const Rival& rival) const {

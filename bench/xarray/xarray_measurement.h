@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/support/case_counters.h"
 #include "bench/support/case_group.h"
 #include "bench/support/clock.h"
 #include "bench/support/proof.h"
@@ -52,6 +53,10 @@ class XArrayMeasurement {
   // *error, when a container lost something or stop was set.
   std::vector<XArrayResult> measure(std::string* error);
 
+  // After measure(): the rival's counters, beside the rows of its times.
+  std::vector<CounterRow> take_counter_rows(std::size_t rival,
+                                            const std::vector<MeasurementRow>& rows);
+
   // The container of a rival; for tests.
   IndexContainer& container(std::size_t rival) { return *rivals_[rival].container; }
 
@@ -67,8 +72,8 @@ class XArrayMeasurement {
   bool fill(std::string* error);
   IndexContainer* filled(ContainerKind kind, std::string* error);
   void choose_window(std::size_t which);
-  bool take_batch(const Rival& rival, unsigned samples, XArrayResult* result, std::string* error);
-  bool take_sample(const Rival& rival, XArrayResult* result, std::string* error);
+  bool take_batch(std::size_t which, unsigned samples, XArrayResult* result, std::string* error);
+  bool take_sample(std::size_t which, XArrayResult* result, std::string* error);
   std::uint64_t expected(const Rival& rival) const;
 
   const XArrayGroup group_;
@@ -82,6 +87,7 @@ class XArrayMeasurement {
   std::size_t next_window_ = 0;
   std::uintptr_t sum_of_all_ = 0;
   std::uintptr_t sum_of_marked_ = 0;
+  CaseCounters counters_;
 };
 
 }  // namespace flushwalk

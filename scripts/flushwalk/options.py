@@ -59,6 +59,8 @@ class Request:
     folder: Path | None  # None: a new one in reports/
     dry_run: bool
     list_cases: bool
+    counters: str | None = None  # as the benches take it; None: what works here
+    counter_rotation: bool = False
 
 
 class _Parser(argparse.ArgumentParser):
@@ -120,6 +122,15 @@ def parser() -> argparse.ArgumentParser:
     add("--samples", metavar="N", type=_number(MOST_SAMPLES), help="samples in a repetition")
     add("--repetitions", metavar="N", type=_number(MOST_REPETITIONS), help="repetitions of a case")
     add(
+        "--counters",
+        metavar="LIST",
+        help="what is counted beside the times: tlb, walk, memory, software, all, names of events, "
+        "or none (default: hardware where there is a PMU, else software, tracepoints and tables; "
+        "build/release/bin/flush_walk_bench --list-counters tells which can be counted here)",
+    )
+    add("--counter-rotation", action="store_true",
+        help="hardware events that do not fit at once: one group a repetition, not multiplexed")
+    add(
         "--out",
         metavar="FOLDER",
         type=Path,
@@ -171,7 +182,8 @@ def request(arguments: Sequence[str]) -> Request:
         raise BadInput(
             f"--filter: {given.filter.pattern!r} finds no case; {PROGRAM} --list names them"
         )
-    return Request(sweeps, notes, given.cpus, given.out, given.dry_run, given.list)
+    return Request(sweeps, notes, given.cpus, given.out, given.dry_run, given.list,
+                   given.counters, given.counter_rotation)
 
 
 def summary(sweeps: Sequence[plan.Sweep]) -> str:

@@ -51,6 +51,10 @@ def _bench_command(wanted: options.Request, sweep: Sweep) -> list[str]:
     command = [str(BINARIES / sweep.bench), *sweep.flags()]
     if wanted.cpus is not None:
         command.append(f"--cpus={','.join(map(str, wanted.cpus))}")
+    if wanted.counters is not None:
+        command.append(f"--counters={wanted.counters}")
+    if wanted.counter_rotation:
+        command.append("--counter-rotation")
     return command
 
 

@@ -106,8 +106,10 @@ TEST_F(AllocFreeCommandLine, DryRunPrintsTheCasesAndMakesNothing) {
 }
 
 TEST_F(AllocFreeCommandLine, ARunWritesItsRows) {
-  const Outcome outcome =
-      run(kBench, kSmall + Arguments{"--revision=v6.4,v6.12", "--other-blocks=10"} + into_out());
+  const Outcome outcome = run(
+      kBench,
+      kSmall + Arguments{"--revision=v6.4,v6.12", "--other-blocks=10", "--counters=page-faults:u"} +
+          into_out());
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("alloc_free/threads:1/queues:2/"));
   const Table rows = table();
@@ -125,6 +127,11 @@ TEST_F(AllocFreeCommandLine, ARunWritesItsRows) {
     }
   }
   EXPECT_TRUE(nlohmann::json::accept(read(out / "machine.json")));
+  const Table counted = counts();
+  EXPECT_THAT(counted.rows, SizeIs(2 * 2));
+  EXPECT_THAT(counted.column("role"), Each("worker"));
+  EXPECT_THAT(counted.column("operation"), Each("pair"));
+  EXPECT_THAT(counted.column("operations"), Each("192"));
 }
 
 TEST_F(AllocFreeCommandLine, AFilterMeasuresOnlyWhatItNames) {

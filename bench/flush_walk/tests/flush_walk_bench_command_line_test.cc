@@ -28,6 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -98,6 +99,8 @@ INSTANTIATE_TEST_SUITE_P(
                       BadArgument{{"--cpus=65536"}, "--cpus: \"65536\" is not in", ""},
                       BadArgument{{"--cpus=a"}, "--cpus: \"a\" is not a CPU", ""},
                       BadArgument{{"--no-such-flag"}, "--no-such-flag: ", "--help"},
+                      BadArgument{{"--counters=cylces"}, "--counters: cylces: ", "cycles"},
+                      BadArgument{{"--counters=tlb,none"}, "--counters: none ", ""},
                       BadArgument{{"word"}, "word: ", "--help"},
                       BadArgument{{"--benchmark_filter=("}, "--benchmark_filter: ", "("},
                       BadArgument{
@@ -105,6 +108,42 @@ INSTANTIATE_TEST_SUITE_P(
                       BadArgument{{"--walk=xarray", "--walk=free_list"}, "--walk: ", ""}));
 
 using BenchCommandLine = ResultFolder;
+
+TEST_F(BenchCommandLine, CountersStandBesideTheTimesOfEachCaseAndRepetition) {
+  const Outcome outcome =
+      run(kBench, kSmall + into_out() + Arguments{"--counters=page-faults:u,context-switches"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Table rows = counts();
+  EXPECT_THAT(rows.column("counter"), ElementsAre("page-faults:u", "context-switches",
+                                                  "page-faults:u", "context-switches"));
+  EXPECT_THAT(rows.column("repetition"), ElementsAre("0", "0", "1", "1"));
+  EXPECT_EQ(rows.column("case")[0], table().column("case")[0]);
+  EXPECT_EQ(rows.column("operations")[0], "3");
+  EXPECT_EQ(rows.column("operation")[0], "flush");
+  for (std::size_t i = 0; i < rows.rows.size(); ++i) {
+    const std::string& status = rows.column("status")[i];
+    EXPECT_EQ(rows.column("raw")[i].empty(), status != "counted") << status;
+    EXPECT_EQ(rows.column("reason")[i].empty(), status == "counted") << status;
+    if (rows.column("valid")[i] == "true" && rows.column("counter")[i] == "context-switches") {
+      EXPECT_THAT(rows.column("raw")[i], AnyOf("0", "")) << "a switch in a valid row";
+    }
+  }
+  const auto machine = nlohmann::json::parse(read(out / "machine.json"));
+  EXPECT_EQ(machine["counters"]["requested"], "page-faults:u,context-switches");
+}
+
+TEST_F(BenchCommandLine, WithoutCountersNothingIsSaidOfThem) {
+  ASSERT_EQ(run(kBench, kSmall + into_out() + Arguments{"--counters=none"}).exit_code, 0);
+  EXPECT_FALSE(fs::exists(out / "counters.csv"));
+  EXPECT_TRUE(nlohmann::json::parse(read(out / "machine.json"))["counters"].is_null());
+}
+
+TEST_F(BenchCommandLine, ListsCountersAndMeasuresNothing) {
+  const Outcome outcome = run(kBench, into_out() + Arguments{"--list-counters"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("cycles:u "), HasSubstr("\npage-faults ")));
+  EXPECT_FALSE(fs::exists(out));
+}
 
 TEST_F(BenchCommandLine, BadInputMakesNoFolder) {
   for (const char* const bad : {"--blocks=0", "--responders=60000", "--cpus=65535", "--samples=0",

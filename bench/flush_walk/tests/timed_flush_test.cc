@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "allocator/tests/memory_probe.h"
+#include "bench/counters/counters.h"
+#include "bench/counters/thread_counters.h"
 #include "bench/flush_walk/load.h"
 #include "bench/flush_walk/walk_measurement.h"
 #include "bench/support/tests/timed_part.h"
@@ -181,6 +183,8 @@ TEST_P(TimedFlush, TheFirstOnesOfAMeasurementAllocateNoMoreThanTheLast) {
   EXPECT_EQ(counts[2], counts[3]);
 }
 
+constexpr int kNothingToCount = 78;
+
 // In a forked child that may make the backend's calls alone: flushes each load, and exits with the
 // number of flushes that failed. Loads, so that nothing has to be given back between flushes. A
 // null shootdown: the load's own.
@@ -241,6 +245,52 @@ TEST_P(TimedFlushCalls, AnyOtherOneWouldBeKilled) {
   }
   ASSERT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(WTERMSIG(status), SIGSYS);
+}
+
+// With counters on, in a forked child: nothing but the shootdown's call between begin() and end().
+// too_early: end() is called before the filter has ended with the child.
+int counted_flush_under_filter(Load* load, bool too_early) {
+  const pid_t child = fork();
+  if (child == 0) {
+    auto made = Counters::make({.events = "software,page-faults:u,cycles:u"});
+    const auto& counters = *std::get<std::unique_ptr<Counters>>(made);
+    ThreadCounters thread(counters.plan(), counters.calls(), 1);
+    const Clock clock = counter_clock();
+    FlushPlan plan = load->make_plan();
+    FlushReport report;
+    if (counters.plan().descriptors() == 0) {
+      _exit(kNothingToCount);
+    }
+    thread.begin(0);
+    if (!allow_calls_of_only(ShootdownKind::mprotect_range)) {
+      _exit(kNoSeccomp);
+    }
+    timed_flush(clock, load->allocator(), Walk::xarray, plan, &load->shootdown(), &report);
+    if (too_early) {
+      thread.end();
+    }
+    _exit(report.system_errno == 0 && plan.dirty_blocks() != 0 ? 0 : 1);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST(CountedFlush, ContainsNoSystemCallOfACounter) {
+  if (kSanitized) {
+    GTEST_SKIP() << "sanitizers make system calls of their own";
+  }
+  std::string error;
+  const auto load = Load::build(kShape, ShootdownKind::mprotect_range, Gather::hull, &error);
+  ASSERT_NE(load, nullptr) << error;
+  for (const bool too_early : {false, true}) {
+    const int status = counted_flush_under_filter(load.get(), too_early);
+    if (WIFEXITED(status) && WEXITSTATUS(status) >= kNoSeccomp) {
+      GTEST_SKIP() << "no seccomp filters here, or no counters";
+    }
+    EXPECT_EQ(WIFSIGNALED(status), too_early) << "a switch of a counter would be killed";
+    EXPECT_EQ(status, too_early ? SIGSYS : 0);
+  }
 }
 
 std::string flush_name(const ::testing::TestParamInfo<std::tuple<Walk, Backend>>& test) {

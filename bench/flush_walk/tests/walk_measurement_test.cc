@@ -81,7 +81,7 @@ class Measuring : public ::testing::Test {
   std::unique_ptr<WalkMeasurement> prepare(unsigned samples) {
     std::string error;
     auto made = WalkMeasurement::prepare(
-        group, {clock, machine, placement, samples, stop, mechanism}, &error);
+        group, {clock, machine, placement, samples, stop, mechanism, counters.get()}, &error);
     EXPECT_NE(made, nullptr) << error;
     return made;
   }
@@ -105,6 +105,7 @@ class Measuring : public ::testing::Test {
   topology::Placement placement{"compact", 0, {}};
   std::atomic<bool> stop{false};
   ShootdownMechanism mechanism = ShootdownMechanism::unknown;
+  std::unique_ptr<Counters> counters;  // null: nothing is counted
   // 32 blocks are listed, of which 8 are dirty, as of the other 32.
   WalkGroup group{{{64, 50, 25, 4, 3}, ShootdownKind::none, 0}, {Walk::free_list, Walk::xarray}};
 };
@@ -486,6 +487,98 @@ TEST_F(Measuring, EachOfTwoRespondersHasItsOwnAccount) {
       EXPECT_EQ(result.expected, 60U);
       EXPECT_EQ(result.responders[0].cpu, placement.responders[0]);
       EXPECT_EQ(result.responders[1].cpu, placement.responders[1]);
+    }
+  });
+}
+
+// --- Counters beside the times, of this kernel.
+
+class Counted : public Measuring {
+ protected:
+  void count(const std::string& events, bool rotation = false) {
+    auto made = Counters::make({.events = events, .rotation = rotation, .threads = 2});
+    ASSERT_TRUE(std::holds_alternative<std::unique_ptr<Counters>>(made))
+        << std::get<Problem>(made).line();
+    counters = std::move(std::get<std::unique_ptr<Counters>>(made));
+  }
+
+  std::vector<CounterRow> counter_rows(WalkMeasurement& measurement, std::size_t walk,
+                                       WalkResult* result) const {
+    return measurement.take_counter_rows(walk, *result, rows(measurement, walk, result));
+  }
+  static const CounterRow& find(const std::vector<CounterRow>& all, const std::string& role,
+                                const std::string& counter) {
+    for (const CounterRow& row : all) {
+      if (row.role == role && row.counter == counter) {
+        return row;
+      }
+    }
+    ADD_FAILURE() << "no row of " << counter << " of the " << role;
+    return all.front();
+  }
+};
+
+TEST_F(Counted, EachThreadOfEachWalkHasARowOfEachCounter) {
+  place(1, ShootdownKind::noop);
+  count("page-faults:u,context-switches,cycles:u,/proc/interrupts:CAL");
+  on_initiator([&] {
+    const auto measurement = prepare(20);
+    ASSERT_NE(measurement, nullptr);
+    for (int repetition = 0; repetition < 2; ++repetition) {
+      auto results = measure(*measurement);
+      ASSERT_THAT(results, SizeIs(2));
+      for (std::size_t walk = 0; walk < 2; ++walk) {
+        const auto all = counter_rows(*measurement, walk, &results[walk]);
+        const CounterRow& faults = find(all, "initiator", "page-faults:u");
+        EXPECT_EQ(faults.cpu, static_cast<unsigned>(placement.initiator));
+        EXPECT_EQ(find(all, "responder", "page-faults:u").cpu,
+                  static_cast<unsigned>(placement.responders[0]));
+        EXPECT_EQ(faults.operations, 20U);
+        EXPECT_EQ(faults.operation, "flush");
+        EXPECT_EQ(faults.reason.empty(), faults.raw.has_value());
+        const CounterRow& table = find(all, "initiator", "/proc/interrupts:CAL");
+        EXPECT_EQ(table.status, CounterStatus::not_scheduled) << "nobody was interrupted";
+        EXPECT_THAT(table.reason, HasSubstr("interrupted"));
+        // A context switch in the timed part is in a valid row of no thread.
+        for (const char* const role : {"initiator", "responder"}) {
+          const CounterRow& switches = find(all, role, "context-switches");
+          if (switches.raw.value_or(0) != 0) {
+            EXPECT_THAT(switches.invalid_reason, HasSubstr("context switches counted"));
+          }
+        }
+      }
+    }
+  });
+}
+
+// The kernel's own count of flushes: as many as the timed parts made, and none of those between
+// them, which give access back and settle the backend.
+TEST_F(Counted, TheKernelCountsTheTimedFlushesAndNoOthers) {
+  place(1, ShootdownKind::mprotect);
+  count("tlb:tlb_flush/reason==1/,tlb:tlb_flush/reason==3/,tlb:tlb_flush/reason==4/,page-faults");
+  on_initiator([&] {
+    const MechanismFinding found =
+        find_shootdown_mechanism(machine, placement.responders[0], clock);
+    mechanism = found.mechanism;
+    const auto measurement = prepare(30);
+    ASSERT_NE(measurement, nullptr);
+    auto results = measure(*measurement);
+    ASSERT_THAT(results, SizeIs(2));
+    for (std::size_t walk = 0; walk < 2; ++walk) {
+      const auto all = counter_rows(*measurement, walk, &results[walk]);
+      const CounterRow& own = find(all, "initiator", "tlb:tlb_flush/reason==3/");
+      if (!own.raw) {
+        GTEST_SKIP() << "tracepoints cannot be counted here: " << own.reason;
+      }
+      const std::uint64_t calls = 30 * results[walk].calls;
+      EXPECT_EQ(own.raw, calls);
+      EXPECT_DOUBLE_EQ(own.per_operation.value(), static_cast<double>(results[walk].calls));
+      const std::uint64_t received = find(all, "responder", "tlb:tlb_flush/reason==1/").raw.value();
+      EXPECT_LE(received, calls);
+      if (mechanism == ShootdownMechanism::ipi && own.invalid_reason.empty()) {
+        EXPECT_GE(received, own.shootdowns_proven);
+        EXPECT_EQ(find(all, "initiator", "tlb:tlb_flush/reason==4/").raw, calls);
+      }
     }
   });
 }

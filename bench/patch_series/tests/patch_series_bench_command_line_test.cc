@@ -52,9 +52,9 @@ TEST_F(SeriesCommandLine, ListsWorkloadsOneLineEach) {
 }
 
 TEST_F(SeriesCommandLine, WritesARowForEachRepetitionRevisionAndMetric) {
-  const Outcome outcome =
-      run(kBench, into_out() + Arguments{"--workload=full_blocks,crowded_list",
-                                         "--revision=v6.4,p1", "--samples=2", "--repetitions=2"});
+  const Outcome outcome = run(
+      kBench, into_out() + Arguments{"--workload=full_blocks,crowded_list", "--revision=v6.4,p1",
+                                     "--samples=2", "--repetitions=2", "--counters=page-faults:u"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const Table rows = table();
   // Two metrics where there is a flush, one where there is none.
@@ -68,6 +68,9 @@ TEST_F(SeriesCommandLine, WritesARowForEachRepetitionRevisionAndMetric) {
   EXPECT_EQ(stale[0], "16384");
   EXPECT_EQ(stale[2], "0");
   EXPECT_THAT(rows.column("walk"), Each(std::string()));
+  EXPECT_THAT(counts().rows, SizeIs(2 * 2 * 2));
+  EXPECT_THAT(counts().column("operation"), Each(std::string("round")));
+  EXPECT_THAT(counts().column("operations"), Each(std::string("2")));
 }
 
 TEST_F(SeriesCommandLine, TheFilterChoosesCases) {

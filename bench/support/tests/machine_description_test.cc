@@ -127,6 +127,13 @@ MachineInputs some_inputs() {
                                     .overhead_p99_ns = 10,
                                     .resolution_ns = 0.5},
           .shootdowns = MechanismFinding{ShootdownMechanism::ipi, "50 of 50"},
+          .counters = Json::parse(R"({"requested": "tlb", "cpu_pmus": ["skl"],
+              "hardware_groups": 1, "groups_change": "one group",
+              "cost": {"begin_ns": 1, "end_ns": 2, "read_ns": 3, "flush_ns": 4,
+                       "counted_flush_ns": 5},
+              "events": [{"name": "cycles:k", "kind": "hardware", "group": 0,
+                          "status": "counted", "errno": null, "reason": null,
+                          "remedy": null}]})"),
           .libraries = {{"extra", "1.2"}}};
 }
 

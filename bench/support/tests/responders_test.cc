@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -12,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <set>
 #include <string>
@@ -222,6 +224,72 @@ TEST(Responders, CountWhatTheKernelCountedInTheLoop) {
   responders->run();
   responders->pause();
   EXPECT_LT(responders->counts(0).page_faults(), 17U) << "of the last run only";
+}
+
+// --- Counters: a stand-in that counts each call as a hit.
+
+class CountingCalls final : public PerfCalls {
+ public:
+  int open(const perf_event_attr&, int) override { return 3; }
+  int set_filter(int, const std::string&) override { return 0; }
+  int enable(int) override {
+    note_thread();
+    ++enables;
+    return 0;
+  }
+  int disable(int) override {
+    note_thread();
+    ++disables;
+    return 0;
+  }
+  long read(int, void* buffer, std::size_t bytes) override {
+    note_thread();
+    // One event; 10 ns and a hit for each time that it was on.
+    const std::uint64_t ns = 10 * disables.load();
+    const std::uint64_t words[] = {1, ns, ns, disables.load()};
+    std::memcpy(buffer, words, std::min(bytes, sizeof words));
+    return sizeof words;
+  }
+  void close(int) override {}
+
+  std::atomic<std::uint64_t> enables{0};
+  std::atomic<std::uint64_t> disables{0};
+  std::atomic<int> on_cpu{-1};  // of the last call
+
+ private:
+  void note_thread() { on_cpu = sched_getcpu(); }
+};
+
+TEST(Responders, SwitchAndReadTheirOwnCountersWhenTold) {
+  const topology::Machine machine = this_machine();
+  CountingCalls calls;
+  auto made = Counters::make({.events = "page-faults"}, calls);
+  const auto counters = std::move(std::get<std::unique_ptr<Counters>>(made));
+  std::string error;
+  const auto responders = Responders::start(machine, {last_cpu(machine)}, counter_clock(), {},
+                                            1 << 16, &error, counters.get(), 2);
+  ASSERT_NE(responders, nullptr) << error;
+  for (int run = 0; run < 2; ++run) {
+    responders->run();
+    const std::uint64_t before = calls.enables;
+    for (const std::size_t rival : {0U, 1U, 1U}) {
+      responders->count(0);
+      EXPECT_EQ(calls.enables, calls.disables + 1) << "count() returns when they count";
+      responders->stop_counting();
+      EXPECT_EQ(calls.enables, calls.disables) << "stop_counting() when they do not";
+      responders->add_counts_to(rival);
+    }
+    EXPECT_EQ(calls.enables, before + 3);
+    EXPECT_EQ(calls.on_cpu, last_cpu(machine));
+    responders->pause();
+    const auto first = responders->take_counts(0, 0);
+    const auto second = responders->take_counts(0, 1);
+    ASSERT_THAT(first, SizeIs(1));
+    EXPECT_EQ(second[0].raw, 2U);
+    EXPECT_EQ(second[0].time_enabled, 20U);
+    // The tries of the plan stand in the first.
+    EXPECT_EQ(first[0].raw, run == 0 ? before + 1 : 1U);
+  }
 }
 
 // --- Planted interruptions: a signal whose handler takes its time.

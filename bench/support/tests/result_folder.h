@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "allocator/tests/child_program.h"
+#include "bench/counters/counter_rows.h"
 #include "bench/support/csv_writer.h"
 #include "bench/support/measurements.h"
 
@@ -28,11 +29,11 @@ class ResultFolder : public InFolder {
   Arguments into_out() const { return {"--out=" + out.string()}; }
 
   struct Table {
+    std::vector<std::string> header;
     std::vector<std::vector<std::string>> rows;  // without the header
     std::string rest;                            // what is no complete record
 
     std::vector<std::string> column(const std::string& name) const {
-      const std::vector<std::string> header = measurement_header();
       const auto at = std::find(header.begin(), header.end(), name) - header.begin();
       std::vector<std::string> cells;
       for (const auto& row : rows) {
@@ -43,14 +44,18 @@ class ResultFolder : public InFolder {
   };
 
   // The file, with its header checked, and that every record is complete.
-  Table table() const {
-    const std::string text = read(csv);
+  Table table() const { return table(csv, measurement_header()); }
+  Table counts() const { return table(out / "counters.csv", counter_header()); }
+
+  Table table(const std::filesystem::path& path, const std::vector<std::string>& columns) const {
+    const std::string text = read(path);
     Table table;
+    table.header = columns;
     std::size_t at = 0;
     const auto header = parse_csv_record(text, at);
-    EXPECT_TRUE(header && *header == measurement_header()) << text.substr(0, 100);
+    EXPECT_TRUE(header && *header == columns) << text.substr(0, 100);
     while (const auto record = parse_csv_record(text, at)) {
-      EXPECT_THAT(*record, ::testing::SizeIs(measurement_header().size()));
+      EXPECT_THAT(*record, ::testing::SizeIs(columns.size()));
       table.rows.push_back(*record);
     }
     table.rest = text.substr(at);

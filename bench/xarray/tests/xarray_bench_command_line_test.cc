@@ -98,8 +98,9 @@ TEST_F(XArrayCommandLine, DryRunPrintsTheCasesAndMakesNothing) {
 }
 
 TEST_F(XArrayCommandLine, ARunWritesOneRowACaseRepetitionAndMetric) {
-  const Outcome outcome =
-      run(kBench, kSmall + into_out() + Arguments{"--operation=insert,iterate_cursor,iterate"});
+  const Outcome outcome = run(kBench, kSmall + into_out() +
+                                          Arguments{"--operation=insert,iterate_cursor,iterate",
+                                                    "--counters=page-faults:u"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   const Table rows = table();
   EXPECT_THAT(rows.rest, IsEmpty());
@@ -120,6 +121,13 @@ TEST_F(XArrayCommandLine, ARunWritesOneRowACaseRepetitionAndMetric) {
       EXPECT_EQ(rows.column("p50")[i],
                 rows.column("container")[i] == "std_map" ? "48.000" : "36.000");
     }
+  }
+  const Table counted = counts();
+  ASSERT_THAT(counted.rows, SizeIs(5 * 2));
+  for (std::size_t i = 0; i < counted.rows.size(); ++i) {
+    EXPECT_EQ(counted.column("operation")[i], "operation");
+    const bool insert = counted.column("case")[i].find("operation:insert") != std::string::npos;
+    EXPECT_EQ(counted.column("operations")[i], insert ? "48" : "3072");
   }
 }
 

@@ -4,8 +4,8 @@ name it in SECTIONS. A section that only shows figures is one line (`of_figures`
 from __future__ import annotations
 
 from flushwalk.sections import (
-    alloc_free, answer, complete_walks, flush_ranges, free_upkeep, index, machine, method, patch_series, stale,
-    validity)
+    alloc_free, answer, complete_walks, counters, flush_ranges, free_upkeep, index, machine, method,
+    patch_series, stale, validity)
 from flushwalk.sections.base import Builder, Context, of_figures
 
 SECTIONS: tuple[Builder, ...] = (
@@ -19,6 +19,7 @@ SECTIONS: tuple[Builder, ...] = (
     alloc_free.build,
     free_upkeep.build,
     index.build,
+    counters.build,
     validity.build,
     machine.build,
     method.build,
