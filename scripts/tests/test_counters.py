@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -65,6 +66,13 @@ def write(folder: Path, counters: dict[str, tuple[str, Any, Any]], change: Any =
                  "counted_flush_ns": 20500}}}
     (folder / "machine.json").write_text(json.dumps(machine), encoding="utf-8")
     return folder
+
+
+def test_columns_are_those_of_the_schema() -> None:
+    schema = Path(__file__).resolve().parents[2] / "reports" / "SCHEMA.md"
+    table = schema.read_text().split("## counters.csv")[1].split("## machine.json")[0]
+    found = re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)
+    assert tuple(found) == counter_measures.COLUMNS
 
 
 def test_hardware_is_shown_by_walk_where_it_was_counted(tmp_path: Path) -> None:

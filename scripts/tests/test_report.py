@@ -25,11 +25,11 @@ Make = Callable[..., Path]
 SCRIPTS = Path(__file__).resolve().parents[1]
 TITLES = ["The answer", "Walk cost", "Complete walks against the list", "Walk and shootdown",
           "Stale aliases", "What each patch bought", "What striping buys",
-          "What a walk costs a free", "The index", "Validity", "The machine",
+          "What a walk costs a free", "The index", "Counters", "Validity", "The machine",
           "How it was measured", "The command that repeats it"]
 # Those that the folders of these tests have rows for.
 FIGURES = {name: figure for name, figure in ALL_FIGURES.items()
-           if figure.bench == "flush_walk_bench" and name != "complete-walks"}
+           if figure.bench == "flush_walk_bench" and name not in ("complete-walks", "counters-by-walk")}
 
 
 class Page(HTMLParser):

@@ -121,7 +121,7 @@ TEST_F(BenchCommandLine, CountersStandBesideTheTimesOfEachCaseAndRepetition) {
   EXPECT_EQ(rows.column("operations")[0], "3");
   EXPECT_EQ(rows.column("operation")[0], "flush");
   for (std::size_t i = 0; i < rows.rows.size(); ++i) {
-    const std::string& status = rows.column("status")[i];
+    const std::string status = rows.column("status")[i];
     EXPECT_EQ(rows.column("raw")[i].empty(), status != "counted") << status;
     EXPECT_EQ(rows.column("reason")[i].empty(), status == "counted") << status;
     if (rows.column("valid")[i] == "true" && rows.column("counter")[i] == "context-switches") {

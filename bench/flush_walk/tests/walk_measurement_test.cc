@@ -554,7 +554,7 @@ TEST_F(Counted, EachThreadOfEachWalkHasARowOfEachCounter) {
 // The kernel's own count of flushes: as many as the timed parts made, and none of those between
 // them, which give access back and settle the backend.
 TEST_F(Counted, TheKernelCountsTheTimedFlushesAndNoOthers) {
-  place(1, ShootdownKind::mprotect);
+  place(1, ShootdownKind::munmap);
   count("tlb:tlb_flush/reason==1/,tlb:tlb_flush/reason==3/,tlb:tlb_flush/reason==4/,page-faults");
   on_initiator([&] {
     const MechanismFinding found =
@@ -566,9 +566,17 @@ TEST_F(Counted, TheKernelCountsTheTimedFlushesAndNoOthers) {
     ASSERT_THAT(results, SizeIs(2));
     for (std::size_t walk = 0; walk < 2; ++walk) {
       const auto all = counter_rows(*measurement, walk, &results[walk]);
+      // Between flushes the ranges are mapped and touched again: that faults, and is not counted.
+      const CounterRow& faults = find(all, "initiator", "page-faults");
+      if (faults.raw) {
+        EXPECT_EQ(faults.raw, results[walk].page_faults);
+      }
       const CounterRow& own = find(all, "initiator", "tlb:tlb_flush/reason==3/");
       if (!own.raw) {
         GTEST_SKIP() << "tracepoints cannot be counted here: " << own.reason;
+      }
+      if (mechanism == ShootdownMechanism::broadcast) {
+        GTEST_SKIP() << "the kernel does not trace what the hardware broadcasts";
       }
       const std::uint64_t calls = 30 * results[walk].calls;
       EXPECT_EQ(own.raw, calls);

@@ -193,5 +193,21 @@ TEST(ThreadCounts, CountThisThreadsFaultsAndNotAnotherThreads) {
   EXPECT_GE(slept, 1U);
 }
 
+TEST(KernelTables, GiveAnyRowByItsName) {
+  constexpr std::string_view kInterrupts =
+      "           CPU0       CPU3\n  0:  7  8  IO-APIC  timer\n TLB:  1  2  TLB shootdowns\n";
+  const auto timer = parse_interrupt_row(kInterrupts, "0");
+  ASSERT_TRUE(timer.has_value());
+  EXPECT_EQ(timer->on_cpu(3), 8U);
+  EXPECT_THAT(timer->numbers(), testing::ElementsAre(0U, 3U));
+  EXPECT_FALSE(parse_interrupt_row(kInterrupts, "CAL").has_value());
+  EXPECT_THAT(interrupt_row_names(kInterrupts), testing::ElementsAre("0", "TLB"));
+  constexpr std::string_view kVmstat = "nr_tlb_remote 12\nnr_tlb_remote_flush 7\n";
+  EXPECT_EQ(parse_vmstat_row(kVmstat, "nr_tlb_remote_flush"), 7U);
+  EXPECT_EQ(parse_vmstat_row(kVmstat, "nr_tlb"), std::nullopt);
+  EXPECT_THAT(vmstat_row_names(kVmstat),
+              testing::ElementsAre("nr_tlb_remote", "nr_tlb_remote_flush"));
+}
+
 }  // namespace
 }  // namespace flushwalk
