@@ -181,6 +181,12 @@ void StaleOracle::block_doomed(Address block_start) {
   doomed_[block_number(block_start)].store(next_serial(), std::memory_order_release);
 }
 
+void StaleOracle::block_unlocked() {
+  if (options_.also != nullptr) {
+    options_.also->block_unlocked();
+  }
+}
+
 void StaleOracle::block_left(Address block_start) {
   left_[block_number(block_start)].store(next_serial(), std::memory_order_release);
 }

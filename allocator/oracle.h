@@ -131,6 +131,7 @@ class StaleOracle final : public Shootdown, public AllocatorObserver {
     std::uint64_t plant_every = 0;  // every n-th range is not flushed; 0: none
     bool deferrals = false;
     PageAccess access{};
+    AllocatorObserver* also = nullptr;  // stands in the residual window too
   };
   // A request from its hand-out to its free.
   struct Lease {
@@ -162,6 +163,7 @@ class StaleOracle final : public Shootdown, public AllocatorObserver {
   int settle() override { return backend_.settle(); }
   // AllocatorObserver
   void block_doomed(Address block_start) override;
+  void block_unlocked() override;
   void block_left(Address block_start) override;
   void takes_lazy_list() override;
 

@@ -266,12 +266,16 @@ class LastFreer {
       shared_.unmap(*x, &counts_);
       wait_for_a_flush();
       wait_for_a_flush();
+      // Seldom: a grace period can take 10 ms.
+      if (queue_ == 0 && i % kOperationsPerRelease == 0) {
+        shared_.allocator().allocator().release_retired();
+      }
     }
     shared_.add(counts_);
   }
 
  private:
-  static constexpr std::uint64_t kMostSpins = 256;
+  static constexpr std::uint64_t kMostSpins = 64;
 
   void wait_for_a_flush() const {
     const rcu::Offline waiting;
@@ -323,9 +327,7 @@ std::optional<WatchedOutcome> provoke_window(const WatchedLoad& load, const std:
     }
     while (freeing != 0) {
       shared.allocator().unmap_aliases();
-      if (++flushes % kOperationsPerRelease == 0) {
-        shared.allocator().allocator().release_retired();
-      }
+      ++flushes;
     }
     flushing = false;
   });
