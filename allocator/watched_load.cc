@@ -93,10 +93,15 @@ class Shared {
   }
 
   template <class Work>
-  void run(unsigned threads, Work&& work) {
+  void run(const WatchedLoad& load, Work&& work) {
     std::vector<std::thread> team;
-    for (unsigned i = 0; i < threads; ++i) {
-      team.emplace_back([&work, i] { work(i); });
+    for (unsigned i = 0; i < load.threads; ++i) {
+      team.emplace_back([&work, &load, i] {
+        if (load.begin_thread) {
+          load.begin_thread(i);
+        }
+        work(i);
+      });
     }
     const rcu::Offline waiting;
     for (std::thread& thread : team) {
@@ -304,7 +309,7 @@ std::optional<WatchedOutcome> run_mixed_load(const WatchedLoad& load, const std:
   }
   Shared shared(std::move(allocator));
   const Budget budget(load, stop);
-  shared.run(load.threads, [&](unsigned thread) { Mixer(load, thread, shared).work(budget); });
+  shared.run(load, [&](unsigned thread) { Mixer(load, thread, shared).work(budget); });
   return shared.finish();
 }
 
@@ -319,7 +324,7 @@ std::optional<WatchedOutcome> provoke_window(const WatchedLoad& load, const std:
   std::atomic<std::uint64_t> flushes{0};
   std::atomic<bool> flushing{true};
   std::atomic<unsigned> freeing{load.threads - 1};
-  shared.run(load.threads, [&](unsigned thread) {
+  shared.run(load, [&](unsigned thread) {
     if (thread + 1 < load.threads) {
       LastFreer(load, thread, shared, flushes, flushing).work(budget);
       --freeing;

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -27,8 +28,9 @@ struct WatchedLoad {
   double seconds = 0;
   std::uint64_t operations = 0;  // of each thread
   std::uint64_t seed = 1;
-  unsigned pages = 0;         // of each request; 0: several sizes
-  unsigned flush_every = 48;  // frees of a thread, on average
+  unsigned pages = 0;                            // of each request; 0: several sizes
+  std::function<void(unsigned)> begin_thread{};  // called first by each thread, with its number
+  unsigned flush_every = 48;                     // frees of a thread, on average
 };
 
 struct WatchedOutcome {

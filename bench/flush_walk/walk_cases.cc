@@ -11,6 +11,7 @@
 
 #include "bench/flush_walk/load.h"
 #include "bench/flush_walk/walk_measurement.h"
+#include "bench/flush_walk/walk_oracle.h"
 #include "bench/flush_walk/walk_rows.h"
 
 namespace flushwalk {
@@ -36,9 +37,13 @@ CaseOutcome make_outcome(const RowContext& context, std::size_t walk, unsigned r
 
 class PreparedWalks : public Measurement {
  public:
+  // oracle: null without --oracle.
   PreparedWalks(const WalkGroup& group, const MeasuringContext& context,
-                std::unique_ptr<WalkMeasurement> measurement)
-      : group_(group), context_(context), measurement_(std::move(measurement)) {}
+                std::unique_ptr<WalkMeasurement> measurement, std::unique_ptr<WalkOracle> oracle)
+      : group_(group),
+        context_(context),
+        measurement_(std::move(measurement)),
+        oracle_(std::move(oracle)) {}
 
   std::vector<CaseOutcome> measure(unsigned repetition, std::string* error) override {
     std::vector<WalkResult> results = measurement_->measure(error);
@@ -46,6 +51,12 @@ class PreparedWalks : public Measurement {
                              measurement_->listed_blocks(), measurement_->dirty_blocks()};
     std::vector<CaseOutcome> outcomes;
     for (std::size_t walk = 0; walk < results.size(); ++walk) {
+      if (oracle_ != nullptr) {
+        results[walk].oracle = oracle_->look(group_.walks[walk], error);
+        if (!results[walk].oracle) {
+          return {};
+        }
+      }
       outcomes.push_back(make_outcome(context, walk, repetition, &results[walk]));
     }
     return outcomes;
@@ -55,6 +66,7 @@ class PreparedWalks : public Measurement {
   const WalkGroup& group_;
   MeasuringContext context_;
   std::unique_ptr<WalkMeasurement> measurement_;
+  std::unique_ptr<WalkOracle> oracle_;
 };
 
 class WalkCases : public CaseGroup {
@@ -87,9 +99,15 @@ class WalkCases : public CaseGroup {
   std::unique_ptr<Measurement> prepare(const MeasuringContext& context,
                                        std::string* error) const override {
     auto measurement = WalkMeasurement::prepare(group_, context, error);
-    return measurement == nullptr
-               ? nullptr
-               : std::make_unique<PreparedWalks>(group_, context, std::move(measurement));
+    std::unique_ptr<WalkOracle> oracle;
+    if (measurement != nullptr && context.oracle) {
+      oracle = WalkOracle::build(group_.axes.load, error);
+    }
+    if (measurement == nullptr || (context.oracle && oracle == nullptr)) {
+      return nullptr;
+    }
+    return std::make_unique<PreparedWalks>(group_, context, std::move(measurement),
+                                           std::move(oracle));
   }
 
  private:

@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "bench/patch_series/series_oracle.h"
 #include "bench/patch_series/series_rows.h"
 
 namespace flushwalk {
@@ -232,6 +233,13 @@ std::vector<CaseOutcome> SeriesMeasurement::measure(unsigned repetition, std::st
   std::vector<SeriesResult> results = sample(error);
   std::vector<CaseOutcome> outcomes;
   for (std::size_t i = 0; i < results.size(); ++i) {
+    if (context_.oracle) {
+      const auto seen = watch_round(*group_.workload, *group_.revisions[i], false, error);
+      if (!seen) {
+        return {};
+      }
+      results[i].oracle = {seen->freed_pages, seen->missed + seen->reused_unflushed, seen->window};
+    }
     outcomes.push_back(make_series_outcome({group_, context_.placement, context_.clock},
                                            *group_.revisions[i], repetition, &results[i]));
   }

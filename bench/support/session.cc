@@ -221,7 +221,7 @@ bool Session::prepare(std::size_t group) {
   current_placement_.responders.resize(groups_[group].cases->responders());
   std::string error;
   current_ = groups_[group].cases->prepare({*clock_, machine_, current_placement_, options_.samples,
-                                            stop_requested, mechanism_.mechanism},
+                                            stop_requested, mechanism_.mechanism, options_.oracle},
                                            &error);
   if (current_ == nullptr) {
     return fail(error);
