@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -63,6 +64,7 @@ class PreparedAllocFree : public Measurement {
     const AllocFreeAxes& axes = group_.axes;
     for (std::size_t i = 0; i < results->size(); ++i) {
       const AllocFreeRival& rival = group_.rivals[i];
+      std::atomic<int> unpinned{-1};
       WatchedLoad load;
       load.allocator.geometry = Geometry(load.allocator.geometry.base(), kWatchedSlots);
       load.allocator.cpus = PossibleCpus::first(rival.queues);
@@ -73,13 +75,19 @@ class PreparedAllocFree : public Measurement {
       load.threads = axes.other_cpus() + 1;
       load.pages = axes.pages;
       load.operations = std::max(kLeastWatched, kWatchedPages / axes.pages);
-      load.begin_thread = [this](unsigned thread) {
+      load.begin_thread = [this, &unpinned](unsigned thread) {
         const std::vector<int>& others = context_.placement.responders;
         const int cpu = thread == 0 ? context_.placement.initiator : others[thread - 1];
-        static_cast<void>(topology::pin_this_thread(context_.machine, cpu));
+        if (!topology::pin_this_thread(context_.machine, cpu).ok()) {
+          unpinned.store(cpu, std::memory_order_relaxed);
+        }
       };
       const auto seen = run_mixed_load(load, &context_.stop, error);
       if (!seen) {
+        return false;
+      }
+      if (unpinned >= 0) {
+        *error = fmt::format("--oracle: a thread could not be pinned to CPU {}", unpinned.load());
         return false;
       }
       const OracleReport& report = seen->oracle;

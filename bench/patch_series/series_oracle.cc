@@ -70,11 +70,9 @@ class WatchedRound {
 }  // namespace
 
 std::optional<OracleReport> watch_round(const Workload& workload, const Behaviors& revision,
-                                        bool deferrals, std::string* error) {
-  StaleOracle::Options options;
-  options.deferrals = deferrals;
-  const auto watched = WatchedAllocator::create(series_options(workload, revision),
-                                                watching_backend(), options, error);
+                                        std::string* error) {
+  const auto watched =
+      WatchedAllocator::create(series_options(workload, revision), watching_backend(), {}, error);
   if (watched == nullptr) {
     return std::nullopt;
   }
@@ -82,12 +80,8 @@ std::optional<OracleReport> watch_round(const Workload& workload, const Behavior
   WatchedRound round(*watched, sequence.buffers);
   round.perform(sequence.prepare);
   round.perform(sequence.timed);
-  OracleReport report = watched->oracle().report();
   round.free_all();
   watched->unmap_aliases();
-  std::vector<Deferral> until_then = std::move(report.deferrals);
-  report = watched->oracle().report();
-  report.deferrals = std::move(until_then);
   watched->allocator().release_retired();
   if (watched->system_errno() != 0 || watched->lost_live_pages() != 0) {
     *error = watched->system_errno() != 0
@@ -95,7 +89,7 @@ std::optional<OracleReport> watch_round(const Workload& workload, const Behavior
                  : fmt::format("--oracle: {} pages in use were lost", watched->lost_live_pages());
     return std::nullopt;
   }
-  return report;
+  return watched->oracle().report();
 }
 
 }  // namespace flushwalk

@@ -13,10 +13,12 @@
 
 namespace flushwalk {
 
-// The whole round: what is untimed otherwise, too. deferrals: as in StaleOracle::Options; until the
-// round's timed part is over. nullopt, with one line in *error, when a call of the system failed.
+// The whole round: what is untimed otherwise, too. A flush is given exactly the freed runs that it
+// has found: none of the pages is covered by accident, as the bench's hull covers some, so that the
+// free-list walk leaves more of them. nullopt, with one line in *error, when a call of the system
+// failed.
 std::optional<OracleReport> watch_round(const Workload& workload, const Behaviors& revision,
-                                        bool deferrals, std::string* error);
+                                        std::string* error);
 
 }  // namespace flushwalk
 

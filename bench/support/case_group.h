@@ -33,7 +33,7 @@ struct MeasuringContext {
   unsigned samples;                      // of each case in a repetition
   const std::atomic<bool>& stop;         // ends a repetition at the next sample
   ShootdownMechanism mechanism = ShootdownMechanism::unknown;  // of shootdowns to the responders
-  bool oracle = false;  // stale aliases are looked for after each repetition
+  bool oracle = false;  // stale aliases are looked for, too, untimed
 };
 
 // One case in one repetition.

@@ -1,4 +1,4 @@
-// OracleCounts: what the oracle saw after one repetition of a case (--oracle), and its columns.
+// OracleCounts: what the oracle saw after a repetition of a case (--oracle), and its columns.
 #ifndef FLUSHWALK_BENCH_SUPPORT_ORACLE_COUNTS_H_
 #define FLUSHWALK_BENCH_SUPPORT_ORACLE_COUNTS_H_
 

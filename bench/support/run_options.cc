@@ -61,7 +61,7 @@ void CommandLine::add_run_flags(RunOptions* options) {
                    "nearest, one thread a core)");
   app_->add_flag("--dry-run", options->dry_run, "print the cases, and stop");
   app_->add_flag("--oracle", options->oracle,
-                 "after each repetition, untimed: the same once more on real memory, where each "
+                 "beside what is measured, untimed: the same once more on real memory, where each "
                  "freed page is looked at through its old address (columns probed_pages, "
                  "stale_aliases, window_aliases)");
   app_->add_flag("--progress", options->progress, "one JSON object a line on standard error");

@@ -21,7 +21,7 @@ struct RunOptions {
   std::string cpus;           // the initiator's CPU, then the responders'; empty: compact
   bool dry_run = false;
   bool progress = false;
-  bool oracle = false;       // after each repetition, untimed, stale aliases are looked for
+  bool oracle = false;       // stale aliases are looked for, too
   bool lists_tests = false;  // --benchmark_list_tests: nothing is measured
   std::vector<std::string> command_line;
 };
