@@ -422,10 +422,12 @@ void StaleOracle::count(const StaleAlias& alias) {
   }
 }
 
-// A page of a full block is what the free-list walk misses.
+// A page of a full block is what the free-list walk misses: of one that was full when the page was
+// freed, or before the flush.
 void StaleOracle::end(const Freed& freed, bool gone) {
-  if (!options_.deferrals || !freed.of_block || freed.report.free != 0 ||
-      freed.report.block_freed) {
+  const bool missed = freed.flushes >= (gone ? 2U : 1U);
+  const bool of_full = freed.of_block && freed.report.free == 0 && !freed.report.block_freed;
+  if (!options_.deferrals || (!of_full && !missed)) {
     return;
   }
   const Deferral deferral{.flushes = freed.flushes,
@@ -444,7 +446,7 @@ OracleReport StaleOracle::report() const {
   report.windows = windows_.size();
   report.strange = strange_.load(std::memory_order_relaxed);
   for (const Freed& freed : stale_) {
-    if (options_.deferrals && freed.of_block && freed.report.free == 0) {
+    if (options_.deferrals) {
       report.deferrals.push_back({.flushes = freed.flushes,
                                   .ns = ns_since_begin() - freed.freed_ns,
                                   .pages = freed.lease.pages.pages(),

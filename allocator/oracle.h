@@ -97,7 +97,8 @@ struct StaleAlias {
   std::uint8_t read = 0;         // at the old address
 };
 
-// How long a page of a full block stayed stale. flushes: that returned in that time, the one that
+// How long a page stayed stale whose block was full when it was freed, or before a flush missed it.
+// flushes: that returned in that time, the one that
 // ended it among them; 1 is what is promised.
 struct Deferral {
   std::uint64_t flushes = 0;

@@ -21,8 +21,6 @@ namespace flushwalk {
 namespace {
 
 constexpr unsigned kSlots = 128;  // the smallest block of a 64-bit kernel: blocks come and go fast
-// Where only a block's last free is looked at: fewer pages to touch in between.
-constexpr unsigned kFewSlots = 16;
 constexpr int kBadInput = 2;
 constexpr double kMostSeconds = 1e6;
 constexpr unsigned kMostThreads = 1024;
@@ -79,8 +77,7 @@ std::optional<std::string> read(const Flags& flags, WatchedLoad* load) {
     return fmt::format("--revision: `{}` is not one of {}", flags.revision, revision_names());
   }
   VmapAllocator::Options& options = load->allocator;
-  options.geometry =
-      Geometry(options.geometry.base(), flags.provoke == "window" ? kFewSlots : kSlots);
+  options.geometry = Geometry(options.geometry.base(), kSlots);
   options.revision = revision;
   Walk walk = revision->walk;
   if (!flags.walk.empty()) {

@@ -339,11 +339,10 @@ TEST(OracleWindow, IsNeverHitWhereItIsClosed) {
   for (const Walk walk : {Walk::xarray, Walk::dirty_list}) {
     WatchedLoad load;
     load.allocator = allocator_options("v6.12", LastFree::closed_window);
-    load.allocator.geometry = Geometry(load.allocator.geometry.base(), 16);
     load.allocator.walk = walk;
     load.backend = watching_backend();
     load.watch = watch();
-    load.operations = kThreadSanitizer ? 64 * 50 : 64 * 200;
+    load.operations = kThreadSanitizer ? 64 * 30 : 64 * 60;
     std::string error;
     const auto outcome = provoke_window(load, nullptr, &error);
     ASSERT_TRUE(outcome) << error;

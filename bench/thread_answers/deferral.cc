@@ -37,7 +37,8 @@ class DeferralRound {
   };
   struct Waiting {
     Range pages;
-    std::uint64_t flushes = 0;
+    bool of_full_block;
+    std::uint64_t flushes;
   };
 
   void perform(const Operation& operation) {
@@ -76,8 +77,8 @@ class DeferralRound {
     const FreeReport report = allocator_.free(buffer->address, buffer->pages);
     buffer->address = 0;
     found_.freed_pages += pages.pages();
-    if (report.free == 0 && !report.block_freed) {
-      waiting_.push_back({pages, 0});
+    if (!report.block_freed) {
+      waiting_.push_back({pages, report.free == 0, 0});
     }
   }
 
@@ -95,6 +96,9 @@ class DeferralRound {
   }
 
   void end(const Waiting& one, bool ended) {
+    if (!one.of_full_block && one.flushes < (ended ? 2U : 1U)) {
+      return;
+    }
     found_.of_full_blocks.push_back(
         {.flushes = one.flushes, .ns = 0, .pages = one.pages.pages(), .ended = ended});
   }

@@ -19,8 +19,9 @@ namespace flushwalk {
 
 struct Deferrals {
   std::uint64_t freed_pages = 0;  // in the round, before its end
-  // One for each request that was freed in a full block whose other requests were still in use.
-  // Without times: nothing is timed here.
+  // One for each request that was freed in a full block, while others of the block were in use, or
+  // in one that was full before the next flush, which then missed it. Without times: nothing is
+  // timed here.
   std::vector<Deferral> of_full_blocks;
 };
 

@@ -25,7 +25,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr unsigned kSlots = 128;
-constexpr unsigned kFewSlots = 16;  // where only a block's last free is looked at
 constexpr int kBadInput = 2;
 
 unsigned usable_cpus() {
@@ -99,10 +98,9 @@ Json to_json(const DeferredLoad& load, std::uint64_t freed_pages,
   return json;
 }
 
-WatchedLoad watched_load(std::string_view revision, LastFree last_free, unsigned slots,
-                         double seconds) {
+WatchedLoad watched_load(std::string_view revision, LastFree last_free, double seconds) {
   WatchedLoad load;
-  load.allocator.geometry = Geometry(load.allocator.geometry.base(), slots);
+  load.allocator.geometry = Geometry(load.allocator.geometry.base(), kSlots);
   load.allocator.revision = find_revision(revision);
   load.allocator.last_free = last_free;
   load.backend = watching_backend();
@@ -120,7 +118,7 @@ bool add_deferred(double seconds, Json* answers, std::string* error) {
       (*answers)["deferred"].push_back(to_json({std::string(name), 1, Gather::hull, revision},
                                                counted.freed_pages, counted.of_full_blocks));
     }
-    WatchedLoad load = watched_load(revision, LastFree::lazy, kSlots, seconds);
+    WatchedLoad load = watched_load(revision, LastFree::lazy, seconds);
     load.watch.deferrals = true;
     const auto seen = run_mixed_load(load, nullptr, error);
     if (!seen) {
@@ -174,8 +172,7 @@ Json rcu_json(bool read_section, double seconds) {
 
 bool add_windows(double seconds, Json* answers, std::string* error) {
   for (const LastFree last_free : {LastFree::lazy, LastFree::closed_window}) {
-    const auto seen =
-        provoke_window(watched_load("v6.12", last_free, kFewSlots, seconds), nullptr, error);
+    const auto seen = provoke_window(watched_load("v6.12", last_free, seconds), nullptr, error);
     if (!seen) {
       return false;
     }

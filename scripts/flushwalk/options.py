@@ -59,6 +59,7 @@ class Request:
     folder: Path | None  # None: a new one in reports/
     dry_run: bool
     list_cases: bool
+    oracle: bool = False  # stale aliases are looked for, too
 
 
 class _Parser(argparse.ArgumentParser):
@@ -126,6 +127,11 @@ def parser() -> argparse.ArgumentParser:
         help="write here (default: reports/<date>-<host>-<cpu>-<kernel>); a folder without "
         "measurements",
     )
+    add(
+        "--oracle",
+        action="store_true",
+        help="look for stale aliases beside each case, on real memory: takes several times as long",
+    )
     add("--list", action="store_true", help="print the names of the cases; measure nothing")
     add("--dry-run", action="store_true", help="print cases and estimated time; measure nothing")
     return result
@@ -171,7 +177,7 @@ def request(arguments: Sequence[str]) -> Request:
         raise BadInput(
             f"--filter: {given.filter.pattern!r} finds no case; {PROGRAM} --list names them"
         )
-    return Request(sweeps, notes, given.cpus, given.out, given.dry_run, given.list)
+    return Request(sweeps, notes, given.cpus, given.out, given.dry_run, given.list, given.oracle)
 
 
 def summary(sweeps: Sequence[plan.Sweep]) -> str:

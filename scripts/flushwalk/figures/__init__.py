@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flushwalk.figures import (
-    alloc_free, complete_walks, patch_series, stale_slots, walk_and_shootdown, walk_cost,
+    alloc_free, complete_walks, deferral, patch_series, stale_slots, walk_and_shootdown, walk_cost,
     walk_cost_per_block, xarray)
 from flushwalk.figures.base import Figure
 
@@ -15,6 +15,7 @@ FIGURES: dict[str, Figure] = {
         complete_walks.FIGURE,
         walk_and_shootdown.FIGURE,
         stale_slots.FIGURE,
+        deferral.FIGURE,
         patch_series.FIGURE,
         alloc_free.FIGURE,
         xarray.FIGURE,

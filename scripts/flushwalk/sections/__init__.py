@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from flushwalk.sections import (
     alloc_free, answer, complete_walks, free_upkeep, index, machine, method, patch_series, stale,
-    validity)
+    thread, validity)
 from flushwalk.sections.base import Builder, Context, of_figures
 
 SECTIONS: tuple[Builder, ...] = (
@@ -14,6 +14,7 @@ SECTIONS: tuple[Builder, ...] = (
     complete_walks.build,
     of_figures("shootdown", "Walk and shootdown", ("walk-and-shootdown",)),
     stale.build,
+    thread.build,
     patch_series.build,
     alloc_free.build,
     free_upkeep.build,
