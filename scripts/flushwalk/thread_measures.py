@@ -21,7 +21,8 @@ DEFERRAL_COLUMNS = ("report", "load", "threads", "gather", "revision", "flushes"
 # Metrics of both ways, and the statistic that a comparison is of: single calls are told by means.
 _COSTS = (("worker", "pair_time", "mean"), ("worker", "free_time", "mean"),
           ("flusher", "flush_time", "p50"))
-_PAIR = ["report", "flusher", "pages", "repetition", "attempt"]
+_PAIR = ["report", "flusher", "pages", "threads", "queues", "revision", "freeing", "blocks", "cpu",
+         "repetition", "attempt"]
 
 
 def objects(facts: Facts, name: str) -> list[Mapping[str, Any]]:
@@ -55,7 +56,7 @@ def window_costs(results: Results) -> pd.DataFrame:
     found = []
     for role, metric, statistic in _COSTS:
         rows = results.alloc_free(role, metric)
-        # Only where both were measured in one repetition; one thread, so one row of each.
+        # Only where both were measured in one repetition.
         closed = rows.loc[rows["last_free"] == "closed_window", [*_PAIR, statistic]]
         open_ = rows.loc[rows["last_free"] == "lazy", [*_PAIR, statistic]]
         both = closed.merge(open_, on=_PAIR, suffixes=("_closed", "_open"))

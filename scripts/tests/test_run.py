@@ -183,6 +183,16 @@ def test_a_run_measures_all_and_ends_with_report_and_answer(world: World) -> Non
     assert "a table of results" in (world.folder / "run.log").read_text()
 
 
+def test_the_oracle_is_asked_where_there_is_something_to_see(world: World) -> None:
+    folder = world.home / "x"
+    wanted = "flush_walk/.*queues:8/|second_flush/revision:p2|pages:64/revision:v6.4|judyl"
+    status, _, err = world.run(*SMALL, "--oracle", f"--filter={wanted}", f"--out={folder}")
+    assert (status, err) == (0, "")
+    asked = [("--oracle" in call, "--container=" in call)
+             for call in (folder / "calls").read_text().splitlines()]
+    assert set(asked) == {(True, False), (False, True)}
+
+
 def test_filter_out_and_cpus_reach_the_bench(world: World) -> None:
     folder = world.home / "x" / "y"
     status, _, err = world.run(*SMALL, "--filter=xarray.*queues:8/", f"--out={folder}")
