@@ -288,7 +288,7 @@ class OracleLoad : public ::testing::TestWithParam<Case> {
     load.backend = GetParam().backend;
     load.watch = watch(GetParam().plant_every);
     load.threads = 3;
-    load.operations = kThreadSanitizer ? 200 : 350;
+    load.operations = kThreadSanitizer || kAddressSanitizer ? 200 : 350;
     if (const char* const seconds = std::getenv("FLUSHWALK_ORACLE_SECONDS"); seconds != nullptr) {
       load.operations = 0;
       load.seconds = std::atof(seconds);
