@@ -77,16 +77,6 @@ void AddressSpace::unlink(VmapArea* area) {
   busy_.remove(area->start);
 }
 
-bool AddressSpace::free_lazy(VmapArea* area) {
-  const std::uint64_t pages = area->size() >> kPageShift;
-  const std::uint64_t lazy = lazy_pages_.fetch_add(pages, std::memory_order_relaxed) + pages;
-  {
-    const std::lock_guard guard(lazy_lock_);
-    lazy_.insert(area);
-  }
-  return lazy > lazy_max_pages_;
-}
-
 void AddressSpace::take_lazy(std::vector<VmapArea*>* areas) {
   AreaTree taken;
   {

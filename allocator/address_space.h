@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "allocator/area_tree.h"
@@ -43,7 +44,22 @@ class AddressSpace {
 
   // free_vmap_area_noflush, for an unlinked area. True: the lazy list has outgrown lazy_max_pages,
   // and the drain work wants to run. The area may vanish at once.
-  bool free_lazy(VmapArea* area);
+  bool free_lazy(VmapArea* area) {
+    return free_lazy(area, [] {});
+  }
+  // The same; also() is called after the area has been put there, under the lazy list's lock: who
+  // takes the list sees both or neither. It may take a leaf lock other than the address space's.
+  template <class Also>
+  bool free_lazy(VmapArea* area, Also&& also) {
+    const std::uint64_t pages = area->size() >> kPageShift;
+    const std::uint64_t lazy = lazy_pages_.fetch_add(pages, std::memory_order_relaxed) + pages;
+    {
+      const std::lock_guard guard(lazy_lock_);
+      lazy_.insert(area);
+      also();
+    }
+    return lazy > lazy_max_pages_;
+  }
 
   // Detaches the whole lazy list, ascending by address, appending to `areas`.
   void take_lazy(std::vector<VmapArea*>* areas);

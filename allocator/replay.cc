@@ -60,23 +60,25 @@ const char* operation_name(TraceOp op) {
 Replay::Replay(const TraceSetup& setup, const Behaviors& revision, const ReplayVariation& variation)
     : allocator_([&] {
         VmapAllocator::Options options = options_for(setup, revision, variation, &ledger_);
-        options.in_residual_window = [this] {
-          if (racing_ == nullptr) {
-            return;
-          }
-          FlushPlan plan(Gather::hull);
-          FlushDetail detail;
-          allocator_.unmap_aliases(plan, {}, &detail);
-          // Only frees that have returned count; the racing one has not.
-          std::uint64_t stale = ledger_.stale_pages();
-          for (unsigned i = 0; i < racing_->pages; ++i) {
-            stale -= ledger_.is_stale(racing_->address + i * kPageSize) ? 1U : 0U;
-          }
-          race_["stale_of_completed_frees_after_racing_unmap"] = stale;
-          race_["flushes"] = flushes(detail);
-        };
+        options.observer = this;
         return options;
       }()) {}
+
+void Replay::block_unlocked() {
+  if (racing_ == nullptr) {
+    return;
+  }
+  FlushPlan plan(Gather::hull);
+  FlushDetail detail;
+  allocator_.unmap_aliases(plan, {}, &detail);
+  // Only frees that have returned count; the racing one has not.
+  std::uint64_t stale = ledger_.stale_pages();
+  for (unsigned i = 0; i < racing_->pages; ++i) {
+    stale -= ledger_.is_stale(racing_->address + i * kPageSize) ? 1U : 0U;
+  }
+  race_["stale_of_completed_frees_after_racing_unmap"] = stale;
+  race_["flushes"] = flushes(detail);
+}
 
 std::int64_t Replay::page(Address address) const {
   return static_cast<std::int64_t>(address - allocator_.geometry().first_block()) >> kPageShift;

@@ -39,7 +39,7 @@ struct ReplayVariation {
   IndexLayout layout = IndexLayout::kernel;
 };
 
-class Replay {
+class Replay : private AllocatorObserver {
  public:
   using Json = nlohmann::ordered_json;
 
@@ -60,6 +60,7 @@ class Replay {
     unsigned pages;
   };
 
+  void block_unlocked() override;
   Json alloc(const TraceOperation& operation, const TraceReader& reader);
   Json free(const TraceOperation& operation, const TraceReader& reader);
   Json unmap_aliases(const TraceOperation& operation);

@@ -103,4 +103,16 @@ std::string_view name_of(IndexLayout layout) {
   return layout == IndexLayout::kernel ? "kernel" : "dense";
 }
 
+std::string_view name_of(LastFree last_free) {
+  switch (last_free) {
+    case LastFree::lazy:
+      return "lazy";
+    case LastFree::closed_window:
+      return "closed_window";
+    case LastFree::direct_return:
+      return "direct_return";
+  }
+  return "unknown";
+}
+
 }  // namespace flushwalk

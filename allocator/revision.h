@@ -42,6 +42,25 @@ enum class IndexLayout {
 };
 inline constexpr IndexLayout kIndexLayouts[] = {IndexLayout::kernel, IndexLayout::dense};
 
+// What the free that dooms a block does with the block's area. The kernel's is the first, in every
+// revision; the others are asked for (VmapAllocator::Options).
+enum class LastFree {
+  // Drops the block's lock, takes the block out of its xarray, puts the area on the lazy list.
+  // Between the first and the last of these a flush finds neither block nor area: the residual
+  // window.
+  lazy,
+  // Does all of it before it drops the block's lock, and the last two steps under the lazy list's:
+  // no window (vmap_flush.cc has the argument).
+  closed_window,
+  // UNSAFE, to show why: a block that was fully flushed when its last free began goes straight back
+  // to the free space, without lazy list and flush. What the last free itself has freed was in no
+  // flush. A proposal from the series' mail thread (U. Rezki, May 2023). Without effect before p3,
+  // where no range is ever reset and so no block of several requests counts as flushed.
+  direct_return,
+};
+inline constexpr LastFree kLastFrees[] = {LastFree::lazy, LastFree::closed_window,
+                                          LastFree::direct_return};
+
 // Which queue's lock the kernel holds when a purge in the flush's walk takes a block off its free
 // list.
 enum class PurgeLock {
@@ -103,6 +122,7 @@ std::string walk_names();
 std::string_view name_of(Walk walk);
 std::string_view name_of(Check check);
 std::string_view name_of(IndexLayout layout);
+std::string_view name_of(LastFree last_free);
 
 }  // namespace flushwalk
 

@@ -248,44 +248,80 @@ FreeReport VmapAllocator::free(Address address, unsigned pages) {
   }
   // Here the kernel clears the page table entries, without a flush and without a lock.
   report.serial = block->serial;
-  {
-    const std::lock_guard guard(block->lock);
-    const bool was_clean = !block->state.has_dirty_range();
-    block->state.mark_dirty(slot, slots);
-    report.free = block->state.free();
-    report.dirty = block->state.dirty();
-    report.dirty_range = block->state.dirty_range();
-    report.block_freed = block->state.doomed();
-    if (was_clean && !report.block_freed) {
-      block_got_dirty(block);
-    }
+  std::unique_lock lock(block->lock);
+  const bool was_clean = !block->state.has_dirty_range();
+  block->state.mark_dirty(slot, slots);
+  report.free = block->state.free();
+  report.dirty = block->state.dirty();
+  report.dirty_range = block->state.dirty_range();
+  report.block_freed = block->state.doomed();
+  if (was_clean && !report.block_freed) {
+    block_got_dirty(block);
   }
   if (options_.ledger != nullptr) {
     options_.ledger->freed({address, address + pages * kPageSize});
   }
   if (report.block_freed) {
-    if (options_.in_residual_window) {
-      options_.in_residual_window();
-    }
-    report.drain = free_block(block);
+    report.drain = end_block(block, &lock, was_clean);
   }
   return report;
+}
+
+// The last free of a block: where its area goes. Called with the block's lock held, which it drops.
+// was_flushed: nothing of the block was dirty and not yet collected by a flush when that free
+// began. True: the drain work wants to run.
+bool VmapAllocator::end_block(Block* block, std::unique_lock<decltype(Block::lock)>* lock,
+                              bool was_flushed) {
+  AllocatorObserver* const observer = options_.observer;
+  const Address start = block->va_start;
+  if (observer != nullptr) {
+    observer->block_doomed(start);
+  }
+  const auto unlock = [&] {
+    lock->unlock();
+    if (observer != nullptr) {
+      observer->block_unlocked();
+    }
+  };
+  bool drain = false;
+  if (options_.last_free == LastFree::closed_window) {
+    space_.unlink(block->area);
+    drain = space_.free_lazy(block->area, [&] { take_out_of_index(block); });
+    unlock();
+    retire(block);
+  } else if (options_.last_free == LastFree::direct_return && was_flushed) {
+    unlock();
+    take_out_of_index(block);
+    space_.release_unused(block->area);
+    retire(block);
+  } else {
+    unlock();
+    drain = free_block(block);
+  }
+  if (observer != nullptr) {
+    observer->block_left(start);
+  }
+  return drain;
 }
 
 // free_vmap_block, by the thread that doomed the block; it is off the free list. The whole block is
 // lazily freed, whatever its dirty range says. True: the drain work wants to run.
 bool VmapAllocator::free_block(Block* block) {
+  take_out_of_index(block);
+  VmapArea* const area = block->area;
+  space_.unlink(area);
+  const bool drain = space_.free_lazy(area);
+  retire(block);
+  return drain;
+}
+
+void VmapAllocator::take_out_of_index(Block* block) {
   const IndexPlace place = place_of(block->va_start);
   [[maybe_unused]] const void* const erased = place.blocks.erase(place.key);
   assert(erased == block);
   if (keep_lists()) {
     place.dirty.forget(&block->dirty_node);
   }
-  VmapArea* const area = block->area;
-  space_.unlink(area);
-  const bool drain = space_.free_lazy(area);
-  retire(block);
-  return drain;
 }
 
 void VmapAllocator::retire(Block* block) {

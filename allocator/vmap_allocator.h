@@ -26,7 +26,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,6 +38,7 @@
 #include "allocator/flush_plan.h"
 #include "allocator/geometry.h"
 #include "allocator/ledger.h"
+#include "allocator/observer.h"
 #include "allocator/queue.h"
 #include "allocator/reports.h"
 #include "allocator/revision.h"
@@ -66,9 +66,8 @@ class VmapAllocator {
     // Both may be null (no system calls; no shadow accounting) and outlive the allocator.
     Shootdown* shootdown = nullptr;
     Ledger* ledger = nullptr;
-    // Called by the last free of a block after it has dropped the block's lock and before the
-    // block's area is on the lazy list: the residual window, which tests and replays stop in.
-    std::function<void()> in_residual_window = nullptr;
+    AllocatorObserver* observer = nullptr;  // the same
+    LastFree last_free = LastFree::lazy;
   };
 
   explicit VmapAllocator(Options options);
@@ -147,6 +146,9 @@ class VmapAllocator {
   // The descriptor of the block at `address`, or nullptr: only its place in memory is anyone's
   // business.
   const void* descriptor_at(Address address) const { return block_at(address); }
+  // The live block at `address` as it is at this moment, read under its lock; nothing where there
+  // is none, or a doomed one.
+  std::optional<AllocatorState::BlockView> block_view(Address address) const;
   // Where tests run out of memory.
   SlabPool& block_pool() { return block_pool_; }
   SlabPool& node_pool() { return node_pool_; }
@@ -205,6 +207,8 @@ class VmapAllocator {
   VmapBlockQueue& queue_of(const Block& block) { return *queues_[block.queue]; }
   Block* block_at(Address address) const;
   bool free_block(Block* block);
+  void take_out_of_index(Block* block);
+  bool end_block(Block* block, std::unique_lock<decltype(Block::lock)>* lock, bool was_flushed);
   void retire(Block* block);
 
   void walk_and_collect(FlushPlan& plan, bool purge, PurgedBlocks* purged, FlushReport* report,

@@ -9,6 +9,18 @@
 // left is the residual window: a last free that has dropped the block's lock and has not reached
 // the lazy list yet takes earlier, completed frees of the same block along. It is the kernel's in
 // every revision.
+//
+// LastFree::closed_window has no such window. Its last free holds the block's lock until the area
+// is on the lazy list, and takes the block out of its xarray (and dirty list) in the same section
+// of the lazy list's lock that puts the area there. A walk that comes to the block takes the
+// block's lock before the last free does, and collects the range of the frees before it; or after,
+// and then the area is on the list, which this flush takes after its walk. A walk that does not
+// find the block any more has seen the erasure, which happened inside a section of the lazy lock:
+// taking the list waits for the end of that section, and finds the area. (A lockless check that
+// passes the block saw an empty range: what was freed before had been collected by a flush that is
+// over, for the purge mutex is held here.) Nor is the address handed out too early: who takes the
+// area from the list comes after the erasure. It takes no further lock and no further atomic
+// operation than the kernel's way; two locks are held longer, once a block.
 #include <mutex>
 
 #include "allocator/call_scope.h"
@@ -236,6 +248,9 @@ bool VmapAllocator::flush_lazy(FlushPlan& plan, FlushReport* report, FlushDetail
     plan.add(range);
   }
   lazy_areas_.clear();
+  if (options_.observer != nullptr) {
+    options_.observer->takes_lazy_list();
+  }
   space_.take_lazy(&lazy_areas_);
   if (lazy_areas_.empty()) {
     return false;

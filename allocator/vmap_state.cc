@@ -39,6 +39,26 @@ AllocatorState VmapAllocator::state() const {
   return state;
 }
 
+std::optional<AllocatorState::BlockView> VmapAllocator::block_view(Address address) const {
+  const CallScope scope;
+  Block* const block = block_at(address);
+  if (block == nullptr) {
+    return std::nullopt;
+  }
+  const std::lock_guard guard(block->lock);
+  if (block->state.doomed()) {
+    return std::nullopt;
+  }
+  return AllocatorState::BlockView{.serial = block->serial,
+                                   .start = block->va_start,
+                                   .bucket = bucket(block->va_start),
+                                   .queue = block->queue,
+                                   .free = block->state.free(),
+                                   .dirty = block->state.dirty(),
+                                   .dirty_range = block->state.dirty_range(),
+                                   .on_list = block->state.free() != 0};
+}
+
 std::string VmapAllocator::broken_invariant() const {
   const CallScope scope;
   const AllocatorState now = state();

@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "allocator/tests/subject.h"
 
@@ -86,6 +87,86 @@ TEST(TwoFlushes, TheSecondWalksWhenTheFirstIsOver) {
     EXPECT_EQ(seen, (SlotRange{resets ? 64U : 0U, 96})) << "nobody has walked meanwhile";
     EXPECT_EQ(subject.ledger.stale_pages(), 0U);
   }
+}
+
+// A last free that has its block's lock, and a flush that comes to the block meanwhile.
+class FlushMeetsLastFree : public AllocatorObserver {
+ public:
+  explicit FlushMeetsLastFree(VmapAllocator** allocator) : allocator_(allocator) {}
+
+  void join() { flusher_.join(); }
+  void block_doomed(Address /*block_start*/) override {
+    flusher_ = std::thread([this] {
+      (*allocator_)->unmap_aliases();
+      flushed_ = true;
+    });
+    // It spins on the lock: nothing else tells that it is there.
+    for (int i = 0; i < 20 && !flushed_; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    flushed_early_ = flushed_;
+  }
+  bool flushed_early() const { return flushed_early_; }
+
+ private:
+  VmapAllocator** allocator_;
+  std::thread flusher_;
+  std::atomic<bool> flushed_{false};
+  bool flushed_early_ = false;
+};
+
+// With the window closed the lock is held until the area is on the lazy list, so the flush finds
+// either the block's range or the area.
+TEST(ClosedWindow, AFlushThatMeetsTheLastFreeWaitsAndMissesNothing) {
+  for (const Walk walk : {Walk::xarray, Walk::cursor}) {
+    VmapAllocator* allocator = nullptr;
+    Ledger ledger;
+    {
+      FlushMeetsLastFree meets(&allocator);
+      VmapAllocator::Options options;
+      options.geometry = Geometry(kBase, kSlots);
+      options.walk = walk;
+      options.ledger = &ledger;
+      options.observer = &meets;
+      options.last_free = LastFree::closed_window;
+      VmapAllocator closed(options);
+      allocator = &closed;
+      const Address x = closed.alloc(0, 64).address;
+      const Address y = closed.alloc(0, 64).address;
+      closed.free(y, 64);
+      EXPECT_TRUE(closed.free(x, 64).block_freed);
+      EXPECT_FALSE(meets.flushed_early());
+      const rcu::Offline waiting;
+      meets.join();
+    }
+    EXPECT_EQ(ledger.stale_pages(), 0U);
+  }
+}
+
+// A walk that finds the block gone from its index finds its area on the lazy list: both change in
+// one section of the list's lock.
+TEST(ClosedWindow, TakingTheLazyListWaitsForWhatGoesWithTheArea) {
+  AddressSpace space({kBase, kBase + 64 * kPageSize}, 1000);
+  VmapArea* area = nullptr;
+  ASSERT_EQ(space.alloc(kPageSize, kPageSize, &area), Error::none);
+  space.unlink(area);
+  std::atomic<bool> taken{false};
+  std::vector<VmapArea*> found;
+  std::thread taker;
+  space.free_lazy(area, [&] {
+    taker = std::thread([&] {
+      space.take_lazy(&found);
+      taken = true;
+    });
+    for (int i = 0; i < 20 && !taken; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_FALSE(taken);
+  });
+  taker.join();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0], area);
+  space.release_flushed(found);
 }
 
 // A flush that passed while a block is doomed and not yet on the lazy list would miss its pages.

@@ -1,4 +1,4 @@
-// vmap_replay and stale_alias as their users meet them.
+// vmap_replay, stale_alias and stale_oracle as their users meet them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,6 +21,7 @@ using ::testing::SizeIs;
 
 constexpr const char* kReplay = FLUSHWALK_REPLAY_PATH;
 constexpr const char* kAlias = FLUSHWALK_ALIAS_PATH;
+constexpr const char* kOracle = FLUSHWALK_ORACLE_PATH;
 
 // --- vmap_replay
 
@@ -147,6 +148,56 @@ TEST(AliasProgram, BadArgumentsAreOneLine) {
   expect_one_line(run(kAlias, {"--shootdown=noop"}), "stale_alias: --shootdown", "noop");
   expect_one_line(run(kAlias, {"--jsn"}), "stale_alias: ", "--jsn");
   EXPECT_EQ(run(kAlias, {"--help"}).exit_code, 0);
+}
+
+// --- stale_oracle
+
+nlohmann::json look(const Arguments& arguments, int exit_code) {
+  const Outcome outcome =
+      run(kOracle, Arguments{"--json", "--seconds=0.3", "--shootdown=mprotect"} + arguments);
+  EXPECT_EQ(outcome.exit_code, exit_code) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.err, IsEmpty());
+  return nlohmann::json::parse(outcome.out);
+}
+
+TEST(OracleProgram, KeepsOrBreaksWhatTheWalkPromises) {
+  const auto complete = look({}, 0);
+  EXPECT_EQ(complete.at("missed_pages"), 0);
+  EXPECT_GT(complete.at("probes"), 0);
+  const auto old = look({"--revision=v6.4"}, 0);
+  EXPECT_EQ(old.at("walk"), "free_list");
+  EXPECT_GT(old.at("missed_pages"), 0);
+  const auto& first = old.at("first").at(0);
+  EXPECT_EQ(first.at("kind"), "missed");
+  EXPECT_GT(first.at("found_ns"), first.at("freed_ns"));
+  EXPECT_GT(first.at("freed_ns"), first.at("handed_out_ns"));
+}
+
+TEST(OracleProgram, FindsAllThatIsPlanted) {
+  const auto planted = look({"--plant=3"}, 0);
+  EXPECT_GT(planted.at("planted_pages"), 0);
+  EXPECT_EQ(planted.at("planted_found"), planted.at("planted_pages"));
+  EXPECT_EQ(planted.at("missed_pages"), 0);
+}
+
+TEST(OracleProgram, ProvokesTheWindow) {
+  const auto closed = look({"--provoke=window", "--last-free=closed_window"}, 0);
+  EXPECT_GT(closed.at("last_frees"), 0);
+  EXPECT_EQ(closed.at("windows"), 0);
+}
+
+TEST(OracleProgram, BadArgumentsAreOneLine) {
+  expect_one_line(run(kOracle, {"--shootdown=cold_range"}), "stale_oracle: --shootdown: cold_range",
+                  "use guard, mprotect or munmap");
+  expect_one_line(run(kOracle, {"--shootdown=fast"}), "stale_oracle: --shootdown: `fast`", "guard");
+  expect_one_line(run(kOracle, {"--walk=marked", "--revision=p2"}), "stale_oracle: --walk: ", "p3");
+  expect_one_line(run(kOracle, {"--revision=v7"}), "stale_oracle: --revision: `v7`", "v6.12");
+  expect_one_line(run(kOracle, {"--last-free=now"}), "stale_oracle: --last-free: `now`", "lazy");
+  expect_one_line(run(kOracle, {"--provoke=window", "--threads=1"}), "stale_oracle: --threads: 1",
+                  "2 or more");
+  expect_one_line(run(kOracle, {"--provoke=all"}), "stale_oracle: --provoke: ", "window");
+  expect_one_line(run(kOracle, {"--seconds=0"}), "stale_oracle: --seconds: ", "0");
+  EXPECT_EQ(run(kOracle, {"--help"}).exit_code, 0);
 }
 
 }  // namespace

@@ -368,25 +368,28 @@ TEST_P(EveryRevision, ANewBlockOnDemandAndAllocationsInIt) {
 }
 
 TEST_P(EveryRevision, TheResidualWindowOpensOnlyAtTheLastFree) {
-  int opened = 0;
-  std::uint64_t lazy_then = 0;
-  VmapAllocator* observed = nullptr;
+  struct Observer : AllocatorObserver {
+    void block_unlocked() override {
+      ++opened;
+      lazy_then = observed->lazy_pages();
+      EXPECT_EQ(observed->alloc(0, 1).error, Error::none) << "no lock is held";
+    }
+    int opened = 0;
+    std::uint64_t lazy_then = 0;
+    VmapAllocator* observed = nullptr;
+  } observer;
   VmapAllocator::Options options = options_for(GetParam());
-  options.in_residual_window = [&] {
-    ++opened;
-    lazy_then = observed->lazy_pages();
-    EXPECT_EQ(observed->alloc(0, 1).error, Error::none) << "no lock is held";
-  };
+  options.observer = &observer;
   VmapAllocator windowed(options);
-  observed = &windowed;
+  observer.observed = &windowed;
   const Address first = windowed.alloc(0, 64).address;
   const Address second = windowed.alloc(0, 64).address;
   EXPECT_EQ(windowed.free(first, 64).error, Error::none);
   EXPECT_EQ(windowed.free(first, 64).error, Error::not_allocated);
-  EXPECT_EQ(opened, 0);
+  EXPECT_EQ(observer.opened, 0);
   EXPECT_TRUE(windowed.free(second, 64).block_freed);
-  EXPECT_EQ(opened, 1);
-  EXPECT_EQ(lazy_then, 0U);
+  EXPECT_EQ(observer.opened, 1);
+  EXPECT_EQ(observer.lazy_then, 0U);
   EXPECT_EQ(windowed.lazy_pages(), kSlots);
 }
 

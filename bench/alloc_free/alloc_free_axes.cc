@@ -29,6 +29,7 @@ constexpr Flusher kFlushers[] = {Flusher::none, Flusher::unmap_aliases};
 struct Lists {
   std::vector<unsigned> threads, queues, pages, other_blocks, other_full, flush_every;
   std::vector<std::optional<Walk>> walks;
+  std::vector<LastFree> last_frees;
   std::vector<const Behaviors*> revisions;
   std::vector<Freeing> freeings;
   std::vector<Flusher> flushers;
@@ -49,6 +50,7 @@ std::optional<Problem> read_lists(const AllocFreeTexts& texts, Lists* lists) {
   reader.numbers("--other-blocks", texts.other_blocks, 0U, kMostOtherBlocks, &lists->other_blocks);
   reader.numbers("--other-full", texts.other_full, 0U, 100U, &lists->other_full);
   reader.numbers("--flush-every", texts.flush_every, 0U, kMostFlushEvery, &lists->flush_every);
+  reader.names("--last-free", texts.last_free, kLastFrees, &lists->last_frees);
   if (texts.walk.empty()) {
     lists->walks = {std::nullopt};
   } else {
@@ -119,9 +121,11 @@ std::variant<std::vector<AllocFreeGroup>, Problem> make_alloc_free_groups(
   for (const unsigned queues : lists.queues) {
     for (const Behaviors* const revision : lists.revisions) {
       for (const std::optional<Walk> walk : lists.walks) {
-        rivals.push_back({revision, queues, walk});
-        if (const auto problem = why_meaningless(rivals.back())) {
-          return *problem;
+        for (const LastFree last_free : lists.last_frees) {
+          rivals.push_back({revision, queues, walk, last_free});
+          if (const auto problem = why_meaningless(rivals.back())) {
+            return *problem;
+          }
         }
       }
     }
@@ -136,7 +140,7 @@ std::variant<std::vector<AllocFreeGroup>, Problem> make_alloc_free_groups(
   return groups;
 }
 
-// The last three stand in the name only where they are used.
+// The last four stand in the name only where they are used.
 std::string case_name(const AllocFreeAxes& axes, const AllocFreeRival& rival) {
   std::string name = fmt::format(
       "alloc_free/threads:{}/queues:{}/pages:{}/revision:{}/freeing:{}/flusher:{}/other_blocks:{}",
@@ -150,6 +154,9 @@ std::string case_name(const AllocFreeAxes& axes, const AllocFreeRival& rival) {
   }
   if (rival.walk) {
     name += fmt::format("/walk:{}", name_of(*rival.walk));
+  }
+  if (rival.last_free != LastFree::lazy) {
+    name += fmt::format("/last_free:{}", name_of(rival.last_free));
   }
   return name;
 }
@@ -170,6 +177,10 @@ std::string alloc_free_axes_help() {
       "  --flush-every   0..{}: pairs after which a thread flushes itself; 0: never\n"
       "  --walk          how a flush finds dirty blocks, and what a free keeps up for it:\n"
       "                  {}\n"
+      "  --last-free     what a block's last free does with its addresses:\n"
+      "                  lazy: the kernel's way, with the residual window\n"
+      "                  closed_window: onto the lazy list before it drops the block's lock\n"
+      "                  direct_return: UNSAFE, back to the free space if it was flushed before\n"
       "Metrics:\n"
       "  pair_time                 ns, each thread: an alloc and a free, from batches of pairs\n"
       "  alloc_time, free_time     ns, each thread: single calls, the clock's overhead included\n"

@@ -1,10 +1,10 @@
 // Alloc-free axes: the cases of alloc_free_bench, from what the command line asks for.
 //
-// Cases that differ in revision, walk or number of queues form a group: each of these rivals has
-// an allocator of its own, and their samples are taken in turn. What differs between groups is what
-// the threads do. The revisions need the turns because they differ by percents; the queues are in
-// the same group because what striping buys is the question, and a ratio within pairs answers it
-// on a machine that drifts.
+// Cases that differ in revision, walk, last free or number of queues form a group: each of these
+// rivals has an allocator of its own, and their samples are taken in turn. What differs between
+// groups is what the threads do. The revisions need the turns because they differ by percents; the
+// queues are in the same group because what striping buys is the question, and a ratio within pairs
+// answers it on a machine that drifts.
 #ifndef FLUSHWALK_BENCH_ALLOC_FREE_ALLOC_FREE_AXES_H_
 #define FLUSHWALK_BENCH_ALLOC_FREE_ALLOC_FREE_AXES_H_
 
@@ -55,6 +55,7 @@ struct AllocFreeRival {
   const Behaviors* revision;
   unsigned queues;
   std::optional<Walk> walk{};  // unset: the revision's
+  LastFree last_free = LastFree::lazy;
 };
 
 struct AllocFreeGroup {
@@ -74,6 +75,7 @@ struct AllocFreeTexts {
   std::string other_full = "0";
   std::string flush_every = "0";
   std::string walk;  // empty: the revision's
+  std::string last_free = "lazy";
 };
 
 // Every combination. A Problem names the flag, the value and what is allowed.

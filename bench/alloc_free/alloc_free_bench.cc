@@ -24,6 +24,8 @@ void add_axis_flags(CommandLine* line, AllocFreeTexts* axes) {
       "pairs after which a thread flushes itself, 0..1048576; 0: never");
   add("--walk", &axes->walk,
       "how a flush finds dirty blocks, and what a free keeps up for it (default: the revision's)");
+  add("--last-free", &axes->last_free,
+      "what a block's last free does with its addresses: lazy, closed_window, direct_return");
 }
 
 int run(int argc, char** argv) {

@@ -3,15 +3,20 @@
 #include <fmt/core.h>
 #include <sched.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "allocator/watched_load.h"
 #include "bench/alloc_free/alloc_free_measurement.h"
 #include "bench/alloc_free/alloc_free_rows.h"
+#include "topology/pinned_thread.h"
 
 namespace flushwalk {
 namespace {
@@ -42,6 +47,9 @@ class PreparedAllocFree : public Measurement {
   std::vector<CaseOutcome> measure(unsigned repetition, std::string* error) override {
     std::vector<AllocFreeResult> results = measurement_->measure(error);
     const AllocFreeRowContext context{group_, context_.placement, context_.clock};
+    if (context_.oracle && !look(&results, error)) {
+      return {};
+    }
     std::vector<CaseOutcome> outcomes;
     for (std::size_t rival = 0; rival < results.size(); ++rival) {
       outcomes.push_back(make_outcome(context, rival, repetition, &results[rival]));
@@ -52,6 +60,55 @@ class PreparedAllocFree : public Measurement {
   }
 
  private:
+  // --oracle: the same threads on the same CPUs, requests of the same size, on real memory. The
+  // flusher is one more thread; all of them flush now and then.
+  bool look(std::vector<AllocFreeResult>* results, std::string* error) const {
+    const AllocFreeAxes& axes = group_.axes;
+    for (std::size_t i = 0; i < results->size(); ++i) {
+      const AllocFreeRival& rival = group_.rivals[i];
+      std::atomic<int> unpinned{-1};
+      WatchedLoad load;
+      load.allocator.geometry = Geometry(load.allocator.geometry.base(), kWatchedSlots);
+      load.allocator.cpus = PossibleCpus::first(rival.queues);
+      load.allocator.revision = rival.revision;
+      load.allocator.walk = rival.walk;
+      load.allocator.last_free = rival.last_free;
+      load.backend = watching_backend();
+      load.threads = axes.other_cpus() + 1;
+      load.pages = axes.pages;
+      load.operations = std::max(kLeastWatched, kWatchedPages / axes.pages);
+      load.begin_thread = [this, &unpinned](unsigned thread) {
+        const std::vector<int>& others = context_.placement.responders;
+        const int cpu = thread == 0 ? context_.placement.initiator : others[thread - 1];
+        if (!topology::pin_this_thread(context_.machine, cpu).ok()) {
+          unpinned.store(cpu, std::memory_order_relaxed);
+        }
+      };
+      const auto seen = run_mixed_load(load, &context_.stop, error);
+      if (!seen) {
+        return false;
+      }
+      if (unpinned >= 0) {
+        *error = fmt::format("--oracle: a thread could not be pinned to CPU {}", unpinned.load());
+        return false;
+      }
+      const OracleReport& report = seen->oracle;
+      if (seen->system_errno != 0 || seen->lost_live_pages != 0) {
+        *error = fmt::format("--oracle: {} pages in use were lost (errno {})",
+                             seen->lost_live_pages, seen->system_errno);
+        return false;
+      }
+      (*results)[i].oracle = {report.freed_pages, report.missed + report.reused_unflushed,
+                              report.window};
+    }
+    return true;
+  }
+
+  // Small blocks come and go in a short time.
+  static constexpr unsigned kWatchedSlots = 128;
+  static constexpr std::uint64_t kWatchedPages = 2048;  // handed out or freed by a thread
+  static constexpr std::uint64_t kLeastWatched = 128;   // operations of a thread
+
   const AllocFreeGroup& group_;
   MeasuringContext context_;
   std::unique_ptr<AllocFreeMeasurement> measurement_;

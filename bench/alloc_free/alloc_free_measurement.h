@@ -33,6 +33,7 @@
 #include "bench/alloc_free/worker_team.h"
 #include "bench/support/case_group.h"
 #include "bench/support/clock.h"
+#include "bench/support/oracle_counts.h"
 #include "bench/support/statistics.h"
 
 namespace flushwalk {
@@ -87,6 +88,7 @@ struct AllocFreeResult {
   std::array<std::vector<double>, kLockKinds> lock_waits;  // ticks a pair, a value a window
   std::vector<double> exchange_waits;                      // the same
   BlockMemory memory;
+  std::optional<OracleCounts> oracle{};
 };
 
 // Pairs a tick while all threads were at work; nullopt when they never were. Each element: one

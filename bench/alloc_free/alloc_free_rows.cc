@@ -41,6 +41,7 @@ MeasurementRow common_row(const AllocFreeRowContext& context, std::size_t which,
   row.repetition = repetition;
   row.revision = rival.revision->name;
   row.walk = name_of(rival.walk.value_or(rival.revision->walk));
+  row.last_free = name_of(rival.last_free);
   row.blocks = axes.other_blocks;
   row.full_percent = axes.other_full;
   row.flush_every = axes.flush_every;
@@ -178,6 +179,11 @@ std::vector<MeasurementRow> make_rows(const AllocFreeRowContext& context, std::s
                                       unsigned repetition, AllocFreeResult* result) {
   MeasurementRow common = common_row(context, rival, repetition);
   common.invalid_reason = why_invalid(*result);
+  const AllocFreeRival& which = context.group.rivals[rival];
+  put_oracle(result->oracle,
+             which.walk.value_or(which.revision->walk) == Walk::free_list ||
+                 which.last_free == LastFree::direct_return,
+             &common);
   std::vector<MeasurementRow> rows;
   for (WorkerResult& worker : result->workers) {
     add_worker_rows(context, common, &worker, &rows);

@@ -24,6 +24,7 @@ VmapAllocator::Options options_of(const AllocFreeAxes& axes, const AllocFreeRiva
   options.cpus = PossibleCpus::first(rival.queues);
   options.revision = rival.revision;
   options.walk = rival.walk;
+  options.last_free = rival.last_free;
   options.lazy_max_pages = kernel_lazy_max_pages(axes.threads);
   return options;
 }

@@ -88,6 +88,11 @@ class Load {
   // touches them. 0 or errno.
   int restore_access();
 
+  // Of a load with memory.
+  const Arena& arena() const { return *arena_; }
+  // What is freed, a run a dirty block.
+  const std::vector<Range>& dirty_runs() const { return dirty_runs_; }
+
   // Pages in use in the anchor, for responders to read; empty without memory.
   const std::vector<Address>& live_pages() const { return live_pages_; }
   std::uint64_t dirty_blocks() const { return dirty_runs_.size(); }

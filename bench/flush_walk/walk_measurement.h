@@ -21,6 +21,7 @@
 #include "bench/support/case_group.h"
 #include "bench/support/clock.h"
 #include "bench/support/gap_matching.h"
+#include "bench/support/oracle_counts.h"
 #include "bench/support/proof.h"
 #include "bench/support/responders.h"
 #include "bench/support/statistics.h"
@@ -39,6 +40,7 @@ struct WalkResult : Proof {
   std::uint64_t hull_pages = 0;
   std::uint64_t calls = 0;  // of one flush
   std::uint64_t stale_slots = 0;
+  std::optional<OracleCounts> oracle{};
 };
 
 class WalkMeasurement {

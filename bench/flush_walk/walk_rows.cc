@@ -45,6 +45,7 @@ std::vector<MeasurementRow> make_rows(const RowContext& context, std::size_t wal
   const ShootdownKind kind = context.group.axes.shootdown;
   MeasurementRow initiator = common_row(context, walk, repetition, *result);
   put_proof(*result, context.placement, interrupts(kind), &initiator);
+  put_oracle(result->oracle, result->stale_slots != 0, &initiator);
 
   std::vector<MeasurementRow> rows;
   const auto add_metric = [&](const char* metric, SampleBuffer<Ticks>* samples) {

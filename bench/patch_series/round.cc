@@ -7,12 +7,8 @@ namespace {
 
 VmapAllocator::Options options_for(const Workload& workload, const Behaviors& revision,
                                    Address first_block, Shootdown* shootdown, Ledger* ledger) {
-  VmapAllocator::Options options;
+  VmapAllocator::Options options = series_options(workload, revision);
   options.geometry = Geometry(first_block, workload.block_slots);
-  options.space_blocks = workload.space_blocks;
-  options.cpus = workload.possible_cpus();
-  options.revision = &revision;
-  options.lazy_max_pages = kernel_lazy_max_pages(options.cpus.count());
   options.shootdown = shootdown;
   options.ledger = ledger;
   return options;
@@ -33,6 +29,16 @@ class RangeRecorder final : public Shootdown {
 };
 
 }  // namespace
+
+VmapAllocator::Options series_options(const Workload& workload, const Behaviors& revision) {
+  VmapAllocator::Options options;
+  options.geometry = Geometry(options.geometry.base(), workload.block_slots);
+  options.space_blocks = workload.space_blocks;
+  options.cpus = workload.possible_cpus();
+  options.revision = &revision;
+  options.lazy_max_pages = kernel_lazy_max_pages(options.cpus.count());
+  return options;
+}
 
 int RoundShootdown::flush(std::span<const Range> ranges) {
   if (windows_ == nullptr) {

@@ -66,6 +66,9 @@ class RoundShootdown final : public Shootdown {
   Ticks excluded_ = 0;
 };
 
+// The allocator that a workload runs on, at the kernel's addresses, without memory.
+VmapAllocator::Options series_options(const Workload& workload, const Behaviors& revision);
+
 class Rounds {
  public:
   // The workload on an empty allocator; first_block: where its addresses begin. shootdown and

@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "bench/patch_series/series_oracle.h"
 #include "bench/patch_series/series_rows.h"
 
 namespace flushwalk {
@@ -255,6 +256,14 @@ std::vector<CaseOutcome> SeriesMeasurement::measure(unsigned repetition, std::st
   std::vector<SeriesResult> results = sample(error);
   std::vector<CaseOutcome> outcomes;
   for (std::size_t i = 0; i < results.size(); ++i) {
+    // One thread does the same each time: once is enough.
+    if (context_.oracle && repetition == 0) {
+      const auto seen = watch_round(*group_.workload, *group_.revisions[i], error);
+      if (!seen) {
+        return {};
+      }
+      results[i].oracle = {seen->freed_pages, seen->missed + seen->reused_unflushed, seen->window};
+    }
     outcomes.push_back(make_series_outcome({group_, context_.placement, context_.clock},
                                            *group_.revisions[i], repetition, &results[i]));
     CaseOutcome& made = outcomes.back();

@@ -24,6 +24,7 @@
 #include "bench/patch_series/series_axes.h"
 #include "bench/support/case_counters.h"
 #include "bench/support/case_group.h"
+#include "bench/support/oracle_counts.h"
 #include "bench/support/proof.h"
 #include "bench/support/responders.h"
 #include "bench/support/statistics.h"
@@ -40,6 +41,7 @@ struct SeriesResult : Proof {
   std::uint64_t stale_slots = 0;
   std::uint64_t calls = 0;   // of one round
   std::uint64_t unlike = 0;  // rounds that did other work
+  std::optional<OracleCounts> oracle{};
 };
 
 class SeriesMeasurement : public Measurement {

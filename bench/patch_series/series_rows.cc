@@ -44,6 +44,8 @@ std::vector<MeasurementRow> make_series_rows(const SeriesRowContext& context,
                                              SeriesResult* result) {
   MeasurementRow initiator = common_row(context.group, revision, repetition, *result);
   put_proof(*result, context.placement, interrupts(context.group.shootdown), &initiator);
+  put_oracle(result->oracle, revision.walk == Walk::free_list || result->stale_slots != 0,
+             &initiator);
   if (result->unlike != 0) {
     initiator.add_invalid_reason(
         fmt::format("{} of {} rounds did other work", result->unlike, result->round.size()));

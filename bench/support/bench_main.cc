@@ -79,6 +79,9 @@ int bench_main(int argc, char** argv, const BenchProgram& program) {
   if (argc > 1) {
     return complain(program, fmt::format("{}: no such flag; see --help", argv[1]));
   }
+  if (options.oracle && !program.why_no_oracle.empty()) {
+    return complain(program, Problem{"--oracle", program.why_no_oracle}.line());
+  }
   auto groups = program.make_groups();
   if (const Problem* const problem = std::get_if<Problem>(&groups)) {
     return complain(program, problem->line());

@@ -27,6 +27,8 @@ struct BenchProgram {
   std::function<std::optional<ExitCode>()> answer = [] { return std::nullopt; };
   // What a run is told on standard error when all its input was found good: a line, or nothing.
   std::function<std::string()> remark = [] { return std::string(); };
+  // Why --oracle has nothing to look at in this bench; empty where it has.
+  std::string why_no_oracle{};
   // Every case of the flags' values.
   std::function<std::variant<CaseGroups, Problem>()> make_groups;
 };

@@ -36,6 +36,7 @@ struct MeasuringContext {
   const std::atomic<bool>& stop;         // ends a repetition at the next sample
   ShootdownMechanism mechanism = ShootdownMechanism::unknown;  // of shootdowns to the responders
   const Counters* counters = nullptr;                          // null: nothing is counted
+  bool oracle = false;  // stale aliases are looked for, too, untimed
 };
 
 // One case in one repetition.

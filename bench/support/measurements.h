@@ -51,6 +51,7 @@ struct MeasurementRow {
   std::optional<std::uint64_t> pages;
   std::string freeing;
   std::string flusher;
+  std::string last_free;
   std::optional<std::uint64_t> flush_every;
   std::string container;
   std::string operation;
@@ -77,6 +78,9 @@ struct MeasurementRow {
   std::optional<std::uint64_t> created_blocks;
   std::optional<std::uint64_t> failed_allocs;
   std::optional<std::uint64_t> stale_slots;
+  std::optional<std::uint64_t> probed_pages;
+  std::optional<std::uint64_t> stale_aliases;
+  std::optional<std::uint64_t> window_aliases;
   std::optional<std::uint64_t> flushes;
   std::optional<std::uint64_t> flushed_pages;
   std::optional<std::uint64_t> flush_ranges;

@@ -72,6 +72,10 @@ void CommandLine::add_run_flags(RunOptions* options) {
   app_->add_flag("--list-counters", options->list_counters,
                  "say for each event of the sets whether it can be counted here, and stop");
   app_->add_flag("--dry-run", options->dry_run, "print the cases, and stop");
+  app_->add_flag("--oracle", options->oracle,
+                 "beside what is measured, untimed: the same once more on real memory, where each "
+                 "freed page is looked at through its old address (columns probed_pages, "
+                 "stale_aliases, window_aliases)");
   app_->add_flag("--progress", options->progress, "one JSON object a line on standard error");
 }
 

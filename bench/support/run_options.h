@@ -24,6 +24,7 @@ struct RunOptions {
   std::string counters = "default";  // sets and events; see bench/counters/counters.h
   bool counter_rotation = false;
   bool list_counters = false;
+  bool oracle = false;       // stale aliases are looked for, too
   bool lists_tests = false;  // --benchmark_list_tests: nothing is measured
   std::vector<std::string> command_line;
 };

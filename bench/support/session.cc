@@ -246,9 +246,10 @@ bool Session::prepare(std::size_t group) {
   current_placement_ = most_;
   current_placement_.responders.resize(groups_[group].cases->responders());
   std::string error;
-  current_ = groups_[group].cases->prepare({*clock_, machine_, current_placement_, options_.samples,
-                                            stop_requested, mechanism_.mechanism, counters_.get()},
-                                           &error);
+  current_ = groups_[group].cases->prepare(
+      {*clock_, machine_, current_placement_, options_.samples, stop_requested,
+       mechanism_.mechanism, counters_.get(), options_.oracle},
+      &error);
   if (current_ == nullptr) {
     return fail(error);
   }

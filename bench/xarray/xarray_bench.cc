@@ -35,6 +35,9 @@ int run(int argc, char** argv) {
   program.example =
       "xarray_bench --operation=load,iterate,iterate_cursor --entries=4096 --keys=dense "
       "--out=reports/mine";
+  program.why_no_oracle =
+      "an index has no pages that could be stale; flush_walk_bench, patch_series_bench and "
+      "alloc_free_bench have";
   program.add_flags = [&](CommandLine* line) {
     add_axis_flags(line, &axes);
     line->add_switch("--list-containers", &list_containers,

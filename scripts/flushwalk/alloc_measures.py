@@ -53,7 +53,7 @@ def _rows(results: Results, role: str, metric: str) -> pd.DataFrame:
     """Without the cases whose names bear an axis that is not of this module: they answer other
     questions, and would be mixed with those that have the same axes here."""
     rows = results.alloc_free(role, metric)
-    return rows[~rows["case"].str.contains("/walk:|/flush_every:|/other_full:")]
+    return rows[~rows["case"].str.contains("/walk:|/flush_every:|/other_full:|/last_free:")]
 
 
 def _repetitions(results: Results) -> pd.DataFrame:

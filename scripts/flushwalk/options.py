@@ -61,6 +61,7 @@ class Request:
     list_cases: bool
     counters: str | None = None  # as the benches take it; None: what works here
     counter_rotation: bool = False
+    oracle: bool = False  # stale aliases are looked for, too
 
 
 class _Parser(argparse.ArgumentParser):
@@ -137,6 +138,11 @@ def parser() -> argparse.ArgumentParser:
         help="write here (default: reports/<date>-<host>-<cpu>-<kernel>); a folder without "
         "measurements",
     )
+    add(
+        "--oracle",
+        action="store_true",
+        help="look for stale aliases beside each case, on real memory: takes several times as long",
+    )
     add("--list", action="store_true", help="print the names of the cases; measure nothing")
     add("--dry-run", action="store_true", help="print cases and estimated time; measure nothing")
     return result
@@ -183,7 +189,7 @@ def request(arguments: Sequence[str]) -> Request:
             f"--filter: {given.filter.pattern!r} finds no case; {PROGRAM} --list names them"
         )
     return Request(sweeps, notes, given.cpus, given.out, given.dry_run, given.list,
-                   given.counters, given.counter_rotation)
+                   given.counters, given.counter_rotation, given.oracle)
 
 
 def summary(sweeps: Sequence[plan.Sweep]) -> str:

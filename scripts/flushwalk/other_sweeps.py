@@ -72,6 +72,7 @@ def alloc_free(
         samples=samples,
         repetitions=repetitions,
         program="alloc_free_bench",
+        unnamed=("last_free:lazy",),
         values=(
             ("threads", threads),
             ("queues", queues),
@@ -104,6 +105,23 @@ def upkeep(samples: int, repetitions: int) -> list[Plain]:
         )
         for every in (None, 16, 256)
     ]
+
+
+def closed_window(cpus: int, repetitions: int) -> list[Plain]:
+    """What closing the residual window costs: a free, and a flush beside it. 32 pages: every 32nd
+    free is a block's last."""
+    further = (("last_free", ("lazy", "closed_window")),)
+    sweeps = [
+        alloc_free("the window closed", 8, repetitions, 0.2e-3, pages=(32,), further=further)
+    ]
+    if cpus > 1:
+        sweeps.append(
+            alloc_free(
+                "the window closed, beside a flusher", 2, repetitions, 4e-3,
+                pages=(32,), flusher="unmap_aliases", further=further,
+            )
+        )
+    return sweeps
 
 
 def index(
@@ -179,6 +197,7 @@ def quick(cpus: int) -> list[Sweep]:
             other_blocks=(16, 256, 4096, 65536),
         ),
         *upkeep(4, 10),
+        *closed_window(cpus, 40),
         index("dense", 20, 20, (16, 256, 4096, 65536), ("dense",), OPERATIONS, 180e-6),
         index("sparse", 20, 20, (4096,), SPARSE, OPERATIONS, 250e-6),
     ]
@@ -230,6 +249,7 @@ def full(cpus: int) -> list[Sweep]:
             queues=(2, 64), other_blocks=(16, 256, 4096, 65536),
         ),
         *upkeep(8, 20),
+        *closed_window(cpus, 200),
         index("small", 20, 8, (16, 256, 4096, 65536), ("dense", *SPARSE),
               (*OPERATIONS, *FURTHER_OPERATIONS), 0.7e-3),
         index("a million", 5, 5, (1048576,), ("dense",), OPERATIONS, 30e-3),

@@ -24,6 +24,7 @@ MEASUREMENTS = "measurements.csv"
 MACHINE = "machine.json"
 RUN = "run.json"  # written by scripts/run at its end
 STALE_ALIAS = "stale_alias.json"  # what the tool of that name found
+THREAD = "thread.json"  # what thread_answers found
 UNKNOWN = "unknown"
 
 # What a case is made of, besides its walk. Two rows which agree in all of these and in the
@@ -36,6 +37,7 @@ STATISTICS = ("min", "p10", "p50", "p90", "p99", "p999", "max", "mean")
 OUTCOMES = (
     "operations", "visited_blocks", "listed_blocks", "block_locks", "dirty_blocks",
     "dirty_blocks_total", "purged_blocks", "created_blocks", "failed_allocs", "stale_slots",
+    "probed_pages", "stale_aliases", "window_aliases",
     "flushes", "flushed_pages", "flush_ranges", "hull_pages", "shootdown_calls", "exact_flushes",
     "lock_waits",
 )
@@ -47,15 +49,15 @@ COLUMNS = (
     "schema_version", "bench", "case", "repetition", "role", "cpu", "metric", "unit",
     *STATISTICS, "samples", "revision", "workload", "walk", "check", "gather", "shootdown",
     "blocks", "full_percent", "dirty_percent", "dirty_slots", "spread", "descriptors", "index",
-    "queues", "threads", "pages", "freeing", "flusher", "flush_every", "container", "operation",
-    "keys", "entries", "ranges", "gap_pages", "working_set_pages", "code", "responders",
-    "placement", "initiator_cpu", "responder_cpus", "block_slots",
+    "queues", "threads", "pages", "freeing", "flusher", "last_free", "flush_every", "container",
+    "operation", "keys", "entries", "ranges", "gap_pages", "working_set_pages", "code",
+    "responders", "placement", "initiator_cpu", "responder_cpus", "block_slots",
     *OUTCOMES, *PROOF, "valid", "invalid_reason",
 )
 _WORDS = frozenset({
     "bench", "case", "role", "metric", "unit", "revision", "workload", "walk", "check", "gather",
-    "shootdown", "spread", "descriptors", "index", "freeing", "flusher", "container", "operation",
-    "keys", "code", "placement", "responder_cpus", "valid", "invalid_reason",
+    "shootdown", "spread", "descriptors", "index", "freeing", "flusher", "last_free", "container",
+    "operation", "keys", "code", "placement", "responder_cpus", "valid", "invalid_reason",
 })
 # Columns that came later: a file without them reads as if their cells were empty.
 _ADDED = frozenset({
@@ -63,6 +65,7 @@ _ADDED = frozenset({
     "flusher", "flush_every", "container", "operation", "keys", "entries", "operations",
     "purged_blocks", "created_blocks", "failed_allocs", "flushes", "flushed_pages", "lock_waits",
     "ranges", "gap_pages", "working_set_pages", "code", "exact_flushes",
+    "last_free", "probed_pages", "stale_aliases", "window_aliases",
 })
 # What flush_walk_bench did before these columns came: its empty cells read so.
 _BEFORE = {"spread": "even", "descriptors": "in_order", "index": "kernel"}
@@ -123,6 +126,7 @@ class Report:
     machine: Facts
     run: Facts
     stale_alias: Facts
+    thread: Facts
     notes: tuple[str, ...]
 
 
@@ -196,8 +200,9 @@ def load(folders: Iterable[Path | str]) -> Results:
         machine = _read_facts(path / MACHINE, notes)
         run = _read_facts(path / RUN, notes, optional=True)
         stale_alias = _read_facts(path / STALE_ALIAS, notes, optional=True)
+        thread = _read_facts(path / THREAD, notes, optional=True)
         table.insert(0, "report", label)
-        reports.append(Report(path, label, machine, run, stale_alias, tuple(notes)))
+        reports.append(Report(path, label, machine, run, stale_alias, thread, tuple(notes)))
         tables.append(table)
     return Results(tuple(reports), pd.concat(tables, ignore_index=True))
 

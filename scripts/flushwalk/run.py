@@ -1,8 +1,8 @@
 """scripts/run, once all is built: measures the cases of a plan into a folder and makes its report.
 
 What goes wrong in one program is told and counted, and does not keep the rest from being measured
-and reported. Puts into the folder, besides what the benches write: stale_alias.json, run.json
-(what was asked for, and how it ended) and run.log (what the programs said).
+and reported. Puts into the folder, besides what the benches write: stale_alias.json, thread.json,
+run.json (what was asked for, and how it ended) and run.log (what the programs said).
 """
 
 from __future__ import annotations
@@ -29,8 +29,14 @@ from flushwalk.progress import Display, TimeLeft, display, in_words
 ROOT = Path(__file__).resolve().parents[2]
 BINARIES = ROOT / "build" / "release" / "bin"
 REPORTS = ROOT / "reports"
-STALE_ALIAS = "stale_alias"
-STALE_ALIAS_SECONDS = 60
+# Programs that show something and print what they saw as JSON: arguments, and the file for it.
+SHOWN = {
+    "stale_alias": (("--json",), "stale_alias.json"),
+    "thread_answers": (("--seconds=0.7",), "thread.json"),
+}
+SHOWN_SECONDS = 60  # the longest that one of them may take
+# What --oracle has something to look at in.
+ORACLE_BENCHES = ("flush_walk_bench", "patch_series_bench", "alloc_free_bench")
 _LAST_WORDS = 3  # lines of a failed program's that are shown
 
 
@@ -55,6 +61,8 @@ def _bench_command(wanted: options.Request, sweep: Sweep) -> list[str]:
         command.append(f"--counters={wanted.counters}")
     if wanted.counter_rotation:
         command.append("--counter-rotation")
+    if wanted.oracle and sweep.bench in ORACLE_BENCHES:
+        command.append("--oracle")
     return command
 
 
@@ -113,30 +121,31 @@ def what_can_be_measured(wanted: options.Request) -> options.Request:
     return replace(wanted, sweeps=sweeps, notes=[*wanted.notes, *notes])
 
 
-def measure_stale_alias(run: Run) -> None:
-    """Runs the patch's own case on real memory; its findings become stale_alias.json."""
+def show(run: Run, program: str) -> None:
+    """Runs one of SHOWN; what it found becomes its file."""
+    arguments, name = SHOWN[program]
     try:
         found = subprocess.run(
-            [str(BINARIES / STALE_ALIAS), "--json"],
+            [str(BINARIES / program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=run.log,
-            timeout=STALE_ALIAS_SECONDS,
+            timeout=SHOWN_SECONDS,
             start_new_session=True,
         )
         findings = json.loads(found.stdout) if found.stdout.strip() else None
     except subprocess.TimeoutExpired:
-        run.failures.append(f"{STALE_ALIAS} did not end in {STALE_ALIAS_SECONDS} s")
+        run.failures.append(f"{program} did not end in {SHOWN_SECONDS} s")
         return
     except (OSError, ValueError) as error:
-        run.failures.append(f"{STALE_ALIAS}: {error}")
+        run.failures.append(f"{program}: {error}")
         return
     if findings is not None:
-        _write_json(run.folder / "stale_alias.json", findings)
+        _write_json(run.folder / name, findings)
     if found.returncode != 0:
-        run.failures.append(_how_it_ended(STALE_ALIAS, found.returncode))
+        run.failures.append(_how_it_ended(program, found.returncode))
     elif findings is None:
-        run.failures.append(f"{STALE_ALIAS} told nothing")
+        run.failures.append(f"{program} told nothing")
 
 
 def measure_sweep(run: Run, sweep: Sweep, left: TimeLeft, shown: Display) -> None:
@@ -266,7 +275,9 @@ def _measure_and_report(
     with (folder / "run.log").open("ab", buffering=0) as log:
         run = Run(folder, wanted, command_line, stop, log)
         with stop:
-            measure_stale_alias(run)
+            for program in SHOWN:
+                if not stop.times:
+                    show(run, program)
             measure(run)
         note_what_is_missing(run)
         if not stop.times:

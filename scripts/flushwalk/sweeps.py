@@ -211,11 +211,13 @@ def _case(
 class Plain(Sweep):
     """Of a bench whose case names are its flags' values, in the order of `values`.
 
-    seconds_a_sample: measured, with what goes on between two samples."""
+    seconds_a_sample: measured, with what goes on between two samples. unnamed: parts that the bench
+    leaves out of a name, because they are what there was before their axis."""
 
     program: str = ""
     values: tuple[tuple[str, tuple[object, ...]], ...] = ()
     seconds_a_sample: float = 0.0
+    unnamed: tuple[str, ...] = ()
     samples: int = 100
     repetitions: int = 10
     only: frozenset[str] | None = None
@@ -235,7 +237,8 @@ class Plain(Sweep):
             parts = [f"{axis}:{value}" for axis, value in zip(names, chosen)]
             responders = dict(zip(names, chosen)).get("responders", 0)
             assert isinstance(responders, int)
-            name = "/".join([self.program.removesuffix("_bench"), *parts])
+            named = (part for part in parts if part not in self.unnamed)
+            name = "/".join([self.program.removesuffix("_bench"), *named])
             cases.append(Case(name, responders, seconds))
         return cases
 

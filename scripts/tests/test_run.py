@@ -28,11 +28,13 @@ fault = os.environ.get("FAKE", "") if os.environ.get("FAKE_WHERE", "") in " ".jo
 runs = ("mprotect", "munmap")
 bench = os.path.basename(sys.argv[0])
 axes = [flag for flag in flags if flag not in
-        ("samples", "repetitions", "benchmark_filter", "out", "progress", "dry-run", "cpus")]
+        ("samples", "repetitions", "benchmark_filter", "out", "progress", "dry-run", "cpus",
+         "oracle")]
 names = [bench.removesuffix("_bench")]
 for axis in axes:
     names = [f"{name}/{axis.replace('-', '_')}:{value}" for name in names
              for value in flags[axis].split(",")]
+names = [name.replace("/last_free:lazy", "") for name in names]
 if bench == "flush_walk_bench":
   values = lambda axis: flags[axis].split(",")
   later = lambda axis, usual: [f"/{axis}:{v}" * (v != usual) for v in values(axis)]
@@ -86,6 +88,7 @@ STALE_ALIAS = r'''import os, sys
 print("{}" if os.environ.get("FAKE_ALIAS") == "mute" else '{"ok": true, "walks": []}')
 sys.exit(1 if os.environ.get("FAKE_ALIAS") else 0)
 '''
+THREAD_ANSWERS = """print('{"ok": true, "deferred": []}')"""
 # run.main with these programs, and a report that notes that it was made.
 DRIVER = r'''
 import os, pathlib, signal, sys, types
@@ -120,7 +123,8 @@ class World:
         self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         (home / "bin").mkdir()
         programs = {sweep.bench: BENCH for sweep in plan.quick_set(2)}
-        for name, text in {**programs, "stale_alias": STALE_ALIAS}.items():
+        shown = {"stale_alias": STALE_ALIAS, "thread_answers": THREAD_ANSWERS}
+        for name, text in {**programs, **shown}.items():
             # Without site packages: it starts in half the time, and there are many.
             (home / "bin" / name).write_text(f"#!{sys.executable} -IS\n{text}")
             (home / "bin" / name).chmod(0o755)
@@ -172,10 +176,21 @@ def test_a_run_measures_all_and_ends_with_report_and_answer(world: World) -> Non
     # The made-up xarray_bench makes every combination, the real one leaves some out.
     assert len(names) == 2 * len(set(names)) and set(PLANNED) <= set(names)
     assert json.loads((world.folder / "stale_alias.json").read_text())["ok"] is True
+    assert json.loads((world.folder / "thread.json").read_text()) == {"ok": True, "deferred": []}
     notes = world.notes()
     assert notes["command_line"] == ["scripts/run", *SMALL]
     assert (notes["failures"], notes["interrupted"], notes["cases_not_measured"]) == ([], False, [])
     assert "a table of results" in (world.folder / "run.log").read_text()
+
+
+def test_the_oracle_is_asked_where_there_is_something_to_see(world: World) -> None:
+    folder = world.home / "x"
+    wanted = "flush_walk/.*queues:8/|second_flush/revision:p2|pages:64/revision:v6.4|judyl"
+    status, _, err = world.run(*SMALL, "--oracle", f"--filter={wanted}", f"--out={folder}")
+    assert (status, err) == (0, "")
+    asked = [("--oracle" in call, "--container=" in call)
+             for call in (folder / "calls").read_text().splitlines()]
+    assert set(asked) == {(True, False), (False, True)}
 
 
 def test_filter_out_and_cpus_reach_the_bench(world: World) -> None:

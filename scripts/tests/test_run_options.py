@@ -85,7 +85,8 @@ def test_help_names_every_option_and_has_an_example(capsys: pytest.CaptureFixtur
         options.main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for option in ("full", "filter", "cpus", "dry-run", "list", "out", "repetitions", "samples"):
+    for option in ("full", "filter", "cpus", "dry-run", "list", "out", "repetitions", "samples",
+                   "oracle"):
         assert f"--{option}" in text
     assert "scripts/run --filter=" in text
 

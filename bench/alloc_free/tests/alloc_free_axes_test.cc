@@ -86,6 +86,21 @@ TEST(AllocFreeAxes, WalksAreRivalsAndOwnFlushesMakeGroups) {
   EXPECT_EQ(problem_of(texts), "");
 }
 
+// The kernel's way stands in no name: cases were named before there was another.
+TEST(AllocFreeAxes, LastFreesAreRivals) {
+  AllocFreeTexts texts;
+  texts.queues = "1";
+  texts.pages = "32";
+  texts.last_free = "lazy,closed_window";
+  const auto made = make_alloc_free_groups(texts);
+  const auto& groups = std::get<std::vector<AllocFreeGroup>>(made);
+  ASSERT_EQ(groups.size(), 1U);
+  ASSERT_EQ(groups[0].rivals.size(), 2U);
+  const std::string open = case_name(groups[0].axes, groups[0].rivals[0]);
+  EXPECT_EQ(open.find("last_free"), std::string::npos);
+  EXPECT_EQ(case_name(groups[0].axes, groups[0].rivals[1]), open + "/last_free:closed_window");
+}
+
 TEST(AllocFreeAxes, TheFlusherWantsACpuOfItsOwn) {
   EXPECT_EQ((AllocFreeAxes{.threads = 3}.other_cpus()), 2U);
   EXPECT_EQ((AllocFreeAxes{.threads = 3, .flusher = Flusher::unmap_aliases}.other_cpus()), 3U);

@@ -61,6 +61,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadArgument{{"--revision=v5"}, "--revision: v5 is not one of", "v6.12\n"},
         BadArgument{{"--freeing=both"}, "--freeing: both is not one of", "other_cpu\n"},
         BadArgument{{"--freeing=other_cpu"}, "--freeing: other_cpu needs a second thread", ""},
+        BadArgument{{"--last-free=x"}, "--last-free: x is not one of", "closed_window"},
         BadArgument{{"--flusher=x"}, "--flusher: x is not one of", "unmap_aliases\n"},
         BadArgument{{"--other-blocks=16"}, "--other-blocks: 16 blocks", "--queues must be 2"},
         BadArgument{{"--threads=1024"}, "--threads: 1024 threads need 1024 CPUs", "may use"},
@@ -140,6 +141,20 @@ TEST_F(AllocFreeCommandLine, AFilterMeasuresOnlyWhatItNames) {
                                           into_out());
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(table().column("queues"), Each("8"));
+}
+
+TEST_F(AllocFreeCommandLine, TheOracleWatchesALoadOfTheSameThreads) {
+  const Outcome outcome =
+      run(kBench, into_out() + Arguments{"--oracle", "--queues=1", "--pages=8", "--samples=1",
+                                         "--repetitions=2", "--revision=v6.12",
+                                         "--last-free=lazy,closed_window"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Table rows = table();
+  for (std::size_t row = 0; row < rows.rows.size(); ++row) {
+    EXPECT_NE(rows.column("probed_pages")[row], "0");
+    EXPECT_EQ(rows.column("window_aliases")[row], "0") << "one thread is never in another's window";
+    EXPECT_EQ(rows.column("stale_aliases")[row], "0");
+  }
 }
 
 }  // namespace

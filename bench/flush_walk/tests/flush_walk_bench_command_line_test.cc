@@ -29,6 +29,7 @@ namespace fs = std::filesystem;
 
 using ::testing::AllOf;
 using ::testing::AnyOf;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -288,6 +289,17 @@ TEST_F(BenchCommandLine, ARunWritesOneRowACaseRepetitionAndMetric) {
   const auto machine = nlohmann::json::parse(read(out / "machine.json"));
   EXPECT_EQ(machine.at("schema_version"), 1);
   EXPECT_EQ(machine.at("command_line").back(), "--out=" + out.string());
+}
+
+TEST_F(BenchCommandLine, TheOracleLooksAtEachFreedPage) {
+  const Outcome outcome =
+      run(kBench, into_out() + Arguments{"--oracle", "--walk=free_list,xarray,marked",
+                                         "--blocks=64", "--full=50", "--dirty=50",
+                                         "--dirty-slots=2", "--samples=2", "--repetitions=1"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(table().column("stale_slots"), ElementsAre("32", "0", "0"));
+  EXPECT_THAT(table().column("stale_aliases"), ElementsAre("32", "0", "0"));
+  EXPECT_THAT(table().column("probed_pages"), Each(std::string("64")));
 }
 
 TEST_F(BenchCommandLine, AFilterMeasuresOnlyWhatItNames) {

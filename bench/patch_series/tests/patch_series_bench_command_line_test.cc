@@ -73,6 +73,24 @@ TEST_F(SeriesCommandLine, WritesARowForEachRepetitionRevisionAndMetric) {
   EXPECT_THAT(counts().column("operations"), Each(std::string("2")));
 }
 
+// The oracle's count on real memory is the ledger's, in the first repetition.
+TEST_F(SeriesCommandLine, TheOracleSeesOnRealMemoryWhatTheLedgerSays) {
+  const Outcome outcome = run(
+      kBench, into_out() + Arguments{"--oracle", "--workload=sparse_cpus",
+                                     "--revision=v6.4,p1,v6.12", "--samples=1", "--repetitions=2"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Table rows = table();
+  const std::vector<std::string> stale = rows.column("stale_slots");
+  ASSERT_THAT(stale, SizeIs(12));
+  for (std::size_t row = 0; row < stale.size(); ++row) {
+    const bool looked = rows.column("repetition")[row] == "0";
+    EXPECT_EQ(rows.column("stale_aliases")[row], looked ? stale[row] : "") << row;
+    EXPECT_EQ(rows.column("window_aliases")[row], looked ? "0" : "") << row;
+    EXPECT_EQ(rows.column("probed_pages")[row], looked ? "32768" : "") << row;
+  }
+  EXPECT_NE(stale[0], "0");
+}
+
 TEST_F(SeriesCommandLine, TheFilterChoosesCases) {
   const Outcome outcome =
       run(kBench, into_out() + Arguments{"--benchmark_filter=workload:drained_block/revision:p[56]",

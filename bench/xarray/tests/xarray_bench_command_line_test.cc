@@ -58,6 +58,12 @@ INSTANTIATE_TEST_SUITE_P(
 
 using XArrayCommandLine = ResultFolder;
 
+TEST_F(XArrayCommandLine, AnIndexHasNothingForTheOracle) {
+  expect_one_line(run(kBench, into_out() + Arguments{"--oracle", "--dry-run"}),
+                  "xarray_bench: --oracle: ", "flush_walk_bench");
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
 TEST_F(XArrayCommandLine, HelpNamesEveryFlag) {
   const Outcome outcome = run(kBench, {"--help"});
   EXPECT_EQ(outcome.exit_code, 0);

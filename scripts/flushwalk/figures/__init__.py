@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flushwalk.figures import (
-    alloc_free, complete_walks, counters, patch_series, range_crossover, stale_slots,
+    alloc_free, complete_walks, counters, deferral, patch_series, range_crossover, stale_slots,
     walk_and_shootdown, walk_cost, walk_cost_per_block, xarray)
 from flushwalk.figures.base import Figure
 
@@ -16,6 +16,7 @@ FIGURES: dict[str, Figure] = {
         walk_and_shootdown.FIGURE,
         range_crossover.FIGURE,
         stale_slots.FIGURE,
+        deferral.FIGURE,
         patch_series.FIGURE,
         alloc_free.FIGURE,
         xarray.FIGURE,

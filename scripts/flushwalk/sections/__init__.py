@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from flushwalk.sections import (
     alloc_free, answer, complete_walks, counters, flush_ranges, free_upkeep, index, machine, method,
-    patch_series, stale, validity)
+    patch_series, stale, thread, validity)
 from flushwalk.sections.base import Builder, Context, of_figures
 
 SECTIONS: tuple[Builder, ...] = (
@@ -15,6 +15,7 @@ SECTIONS: tuple[Builder, ...] = (
     of_figures("shootdown", "Walk and shootdown", ("walk-and-shootdown",)),
     flush_ranges.build,
     stale.build,
+    thread.build,
     patch_series.build,
     alloc_free.build,
     free_upkeep.build,
