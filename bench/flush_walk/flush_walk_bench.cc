@@ -41,6 +41,9 @@ int run(int argc, char** argv) {
   program.add_flags = [&](CommandLine* line) {
     add_axis_flags(line, &axes);
     shootdowns.add(line);
+    line->add_switch("--parts-alone", &axes.parts_alone,
+                     "in turn with each flush that has a shootdown, time its walk alone and its "
+                     "shootdown alone: do they add up?");
   };
   program.answer = [&] { return shootdowns.answer(); };
   program.make_groups = [&] { return make_walk_cases(axes); };

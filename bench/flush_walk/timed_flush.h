@@ -45,6 +45,31 @@ inline FlushTimes timed_flush(const Clock& clock, VmapAllocator& allocator, Way 
   return times;
 }
 
+struct PartTimes {
+  Ticks begin;
+  Ticks end;
+  int system_errno;
+};
+
+// The walk of a flush alone, with its gather; `plan` as above.
+inline PartTimes timed_walk(const Clock& clock, VmapAllocator& allocator, Way way,
+                            FlushPlan& plan) {
+  PartTimes times{};
+  times.begin = clock.now_begin();
+  allocator.collect(way.walk, way.check, plan);
+  times.end = clock.now_end();
+  return times;
+}
+
+// The shootdown of a flush alone, of what is in the plan.
+inline PartTimes timed_shootdown(const Clock& clock, const FlushPlan& plan, Shootdown* shootdown) {
+  PartTimes times{};
+  times.begin = clock.now_begin();
+  times.system_errno = shootdown->flush(plan.ranges());
+  times.end = clock.now_end();
+  return times;
+}
+
 }  // namespace flushwalk
 
 #endif  // FLUSHWALK_BENCH_FLUSH_WALK_TIMED_FLUSH_H_

@@ -112,7 +112,9 @@ std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts
     for (const ShootdownKind shootdown : shootdowns) {
       for (const std::optional<Gather> gather : gathers) {
         for (const unsigned count : responders) {
-          groups.push_back({{shape, shootdown, count, gather}, ways});
+          groups.push_back({{shape, shootdown, count, gather},
+                            ways,
+                            texts.parts_alone && shootdown != ShootdownKind::none});
         }
       }
     }

@@ -35,6 +35,8 @@ struct GroupAxes {
 struct WalkGroup {
   GroupAxes axes;
   std::vector<Way> walks;
+  // Beside whole flushes, in turn with them, the walk alone and the shootdown alone are timed.
+  bool parts_alone = false;
 };
 
 // The flags' texts: comma separated lists.
@@ -52,6 +54,7 @@ struct AxisTexts {
   std::string gather = "auto";  // or a list
   std::string shootdown = "none";
   std::string responders = "0";
+  bool parts_alone = false;  // of each flush that has a shootdown
 };
 
 // Every combination, loads outermost. A Problem names the flag, the value and what is allowed; a

@@ -12,6 +12,7 @@ namespace flushwalk {
 struct WalkMeasurement::Sampling {
   std::vector<WalkResult> results;                    // by walk
   std::vector<std::vector<ShootdownWindow>> windows;  // by walk
+  std::vector<std::vector<ShootdownWindow>> alone;    // those of shootdowns alone
 };
 
 WalkMeasurement::WalkMeasurement(const WalkGroup& group, const MeasuringContext& context)
@@ -30,7 +31,8 @@ std::unique_ptr<WalkMeasurement> WalkMeasurement::prepare(const WalkGroup& group
   Load& load = *made->load_;
   made->plan_ = load.make_plan();
   if (group.axes.responders != 0) {
-    const std::size_t gaps = context.samples * group.walks.size() * (load.dirty_blocks() + 1);
+    const std::size_t gaps = context.samples * group.walks.size() * (load.dirty_blocks() + 1) *
+                             (group.parts_alone ? 2 : 1);
     made->responders_ = Responders::start(context.machine, context.placement.responders,
                                           context.clock, load.live_pages(), gaps_to_keep(gaps),
                                           error, context.counters, group.walks.size());
@@ -69,6 +71,11 @@ std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
   for (std::size_t walk = 0; walk < walks; ++walk) {
     sampling.results.emplace_back(context_.samples).stale_slots = stale_slots_[walk];
     sampling.windows.emplace_back().reserve(context_.samples);
+    sampling.alone.emplace_back().reserve(group_.parts_alone ? context_.samples : 0);
+    if (group_.parts_alone) {
+      sampling.results.back().walk_alone.emplace(context_.samples);
+      sampling.results.back().shootdown_alone.emplace(context_.samples);
+    }
   }
   counters_->begin_repetition();
   if (responders_ != nullptr) {
@@ -81,7 +88,9 @@ std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
   for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, ++turn) {
     const unsigned flushes = std::min(batch, context_.samples - taken);
     for (std::size_t i = 0; ok && i < walks; ++i) {
-      ok = take_batch(rival_in_turn(turn, i, walks), flushes, &sampling, error);
+      const std::size_t walk = rival_in_turn(turn, i, walks);
+      ok = take_batch(walk, flushes, &sampling, error) &&
+           (!group_.parts_alone || take_parts(walk, flushes, &sampling, error));
     }
   }
   const ThreadCounts counts = thread_counts_after() - before;
@@ -93,6 +102,11 @@ std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
   }
   for (WalkResult& result : sampling.results) {
     result.migrations = counts.migrations;
+    for (std::optional<PartAlone>* part : {&result.walk_alone, &result.shootdown_alone}) {
+      if (part->has_value()) {
+        (*part)->migrations = counts.migrations;
+      }
+    }
   }
   match(sampling, &sampling.results);
   return std::move(sampling.results);
@@ -124,7 +138,8 @@ bool WalkMeasurement::take_batch(std::size_t walk, unsigned flushes, Sampling* s
   return true;
 }
 
-bool WalkMeasurement::take_sample(std::size_t walk, Sampling* sampling, std::string* error) {
+// Before each sample. False, with one line in *error.
+bool WalkMeasurement::make_ready(std::string* error) {
   if (context_.stop.load(std::memory_order_relaxed)) {
     *error = "interrupted";
     return false;
@@ -136,6 +151,14 @@ bool WalkMeasurement::take_sample(std::size_t walk, Sampling* sampling, std::str
   }
   load_->make_dirty_again();
   plan_.clear();
+  return true;
+}
+
+bool WalkMeasurement::take_sample(std::size_t walk, Sampling* sampling, std::string* error) {
+  if (!make_ready(error)) {
+    return false;
+  }
+  const ShootdownKind kind = group_.axes.shootdown;
   Shootdown& shootdown = load_->shootdown();
   const std::uint64_t calls_before = shootdown.calls();
   WalkResult& result = sampling->results[walk];
@@ -167,6 +190,65 @@ bool WalkMeasurement::take_sample(std::size_t walk, Sampling* sampling, std::str
   return true;
 }
 
+// As many of each part as there were flushes.
+bool WalkMeasurement::take_parts(std::size_t walk, unsigned flushes, Sampling* sampling,
+                                 std::string* error) {
+  PartAlone& alone = *sampling->results[walk].shootdown_alone;
+  const bool in_tlb_row = interrupts_ && flushes_tlb(group_.axes.shootdown);
+  for (const bool is_walk : {true, false}) {
+    const TlbBatch tlb(responders_.get(),
+                       !is_walk && in_tlb_row && tlb_row_counts(context_.mechanism));
+    if (!make_ready(error)) {
+      return false;
+    }
+    load_->allocator().collect(group_.walks[walk].walk, group_.walks[walk].check, plan_);
+    for (unsigned i = 0; i < flushes; ++i) {
+      if (!take_part(walk, is_walk, sampling, error)) {
+        return false;
+      }
+    }
+    if (!is_walk) {
+      tlb.end(&alone);
+    }
+  }
+  return true;
+}
+
+bool WalkMeasurement::take_part(std::size_t walk, bool is_walk, Sampling* sampling,
+                                std::string* error) {
+  if (!make_ready(error)) {
+    return false;
+  }
+  const Way& way = group_.walks[walk];
+  WalkResult& result = sampling->results[walk];
+  PartAlone& part = is_walk ? *result.walk_alone : *result.shootdown_alone;
+  Shootdown& shootdown = load_->shootdown();
+  const std::uint64_t calls_before = shootdown.calls();
+  const Usage before = read_usage();
+  PartTimes times{};
+  if (is_walk) {
+    times = timed_walk(context_.clock, load_->allocator(), way, plan_);
+  } else {
+    load_->allocator().collect(way.walk, way.check, plan_);
+    times = timed_shootdown(context_.clock, plan_, &shootdown);
+  }
+  const Usage after = read_usage();
+  if (times.system_errno != 0) {
+    *error =
+        fmt::format("{}: {}", name_of(group_.axes.shootdown), std::strerror(times.system_errno));
+    return false;
+  }
+  part.context_switches += after.switches - before.switches;
+  part.page_faults += after.faults - before.faults;
+  part.time.push(times.end - times.begin);
+  if (interrupts_ && !is_walk) {
+    const std::uint64_t calls = shootdown.calls() - calls_before;
+    part.expected += calls * responders_->size();
+    sampling->alone[walk].push_back({times.begin, times.end, calls});
+  }
+  return true;
+}
+
 std::vector<CounterRow> WalkMeasurement::take_counter_rows(
     std::size_t walk, const WalkResult& result, const std::vector<MeasurementRow>& rows) {
   const std::uint64_t flushes = result.flush.size();
@@ -183,6 +265,10 @@ void WalkMeasurement::match(const Sampling& sampling, std::vector<WalkResult>* r
   }
   for (std::size_t walk = 0; walk < results->size(); ++walk) {
     match_responders(*responders_, sampling.windows[walk], context_.clock, &(*results)[walk]);
+    if (group_.parts_alone) {
+      match_responders(*responders_, sampling.alone[walk], context_.clock,
+                       &*(*results)[walk].shootdown_alone);
+    }
   }
 }
 

@@ -3,13 +3,16 @@
 // A repetition takes `samples` flushes of each walk over the same load: A B B A A B B A, so that a
 // drift of the machine meets both alike. Where CPUs are interrupted the letters stand for batches
 // of ten flushes, and the kernel's TLB row is read around each batch, so that it tells the walks
-// apart. All that is set-up or book-keeping stands outside of the timed part (timed_flush.h).
+// apart. All that is set-up or book-keeping stands outside of the timed part (timed_flush.h). Where
+// the parts of a flush are asked for alone, each letter's are taken right after it: the walk
+// without a shootdown, and the shootdown of what an untimed walk has gathered.
 #ifndef FLUSHWALK_BENCH_FLUSH_WALK_WALK_MEASUREMENT_H_
 #define FLUSHWALK_BENCH_FLUSH_WALK_WALK_MEASUREMENT_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +31,13 @@
 
 namespace flushwalk {
 
+// A part of a flush by itself, in turn with whole flushes.
+struct PartAlone : Proof {
+  explicit PartAlone(std::size_t samples) : time(samples) {}
+
+  SampleBuffer<Ticks> time;
+};
+
 // One walk in one repetition.
 struct WalkResult : Proof {
   explicit WalkResult(std::size_t samples) : flush(samples), walk(samples), shootdown(samples) {}
@@ -41,6 +51,8 @@ struct WalkResult : Proof {
   std::uint64_t calls = 0;  // of one flush
   std::uint64_t stale_slots = 0;
   std::optional<OracleCounts> oracle{};
+  std::optional<PartAlone> walk_alone{};
+  std::optional<PartAlone> shootdown_alone{};
 };
 
 class WalkMeasurement {
@@ -68,6 +80,9 @@ class WalkMeasurement {
   int warm_up();
   bool take_batch(std::size_t walk, unsigned flushes, Sampling* sampling, std::string* error);
   bool take_sample(std::size_t walk, Sampling* sampling, std::string* error);
+  bool take_parts(std::size_t walk, unsigned flushes, Sampling* sampling, std::string* error);
+  bool take_part(std::size_t walk, bool is_walk, Sampling* sampling, std::string* error);
+  bool make_ready(std::string* error);
   void match(const Sampling& sampling, std::vector<WalkResult>* results) const;
 
   WalkGroup group_;

@@ -1,5 +1,7 @@
 #include "bench/flush_walk/walk_rows.h"
 
+#include <optional>
+
 namespace flushwalk {
 namespace {
 
@@ -59,6 +61,18 @@ std::vector<MeasurementRow> make_rows(const RowContext& context, std::size_t wal
     add_metric("shootdown_time", &result->shootdown);
   }
   add_stall_rows(initiator, context.clock, result, &rows);
+  const auto add_part = [&](const char* metric, bool shoots, std::optional<PartAlone>* part) {
+    if (!part->has_value()) {
+      return;
+    }
+    MeasurementRow row = common_row(context, walk, repetition, *result);
+    put_proof(**part, context.placement, shoots && interrupts(kind), &row);
+    row.metric = metric;
+    row.statistics = summary_in_ns((*part)->time.values(), context.clock);
+    rows.push_back(row);
+  };
+  add_part("walk_alone_time", false, &result->walk_alone);
+  add_part("shootdown_alone_time", true, &result->shootdown_alone);
   return rows;
 }
 
