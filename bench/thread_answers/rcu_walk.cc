@@ -82,7 +82,7 @@ class WalkBesideWriter {
     };
     std::mt19937_64 random(1);
     std::uint64_t erased = 0;
-    while (!after(seconds) || (!read_section && !failed_ && !after(10 * seconds))) {
+    while (!after(seconds) || (!read_section && !failed_ && !after(seconds + 5))) {
       const std::uint64_t index = random() % kIndices;
       // One entry in each leaf stays, so that entries are retired and never a node.
       if (index % XArray::kSlots != 0) {

@@ -16,7 +16,7 @@ struct RcuWalk {
   std::uint64_t erased = 0;   // by the writer
 };
 
-// For `seconds`; where it is to fail until it has failed, at most ten times as long.
+// For `seconds`; where it is to fail until it has failed, at most five seconds longer.
 // read_section: whether the reader is in one.
 RcuWalk walk_beside_writer(bool read_section, double seconds);
 

@@ -13,9 +13,7 @@ TEST(RcuWalk, MeetsNothingFreedInsideOfAReadSection) {
   EXPECT_EQ(seen.dead, 0U);
 }
 
-TEST(RcuWalk, MeetsFreedEntriesOutsideOfOne) {
-  EXPECT_GT(walk_beside_writer(false, 0.5).dead, 0U);
-}
+TEST(RcuWalk, MeetsFreedEntriesOutsideOfOne) { EXPECT_GT(walk_beside_writer(false, 0.5).dead, 0U); }
 
 }  // namespace
 }  // namespace flushwalk
