@@ -71,6 +71,7 @@ def quick_set(cpus: int) -> list[Sweep]:
             shootdown=("mprotect_range",),
             blocks=(64, 1024),
             responders=responders,
+            parts_alone=True,
         ),
         FlushWalk(
             "walk and range flush, many blocks",
@@ -113,7 +114,7 @@ def _effort(blocks: int) -> dict[str, int]:
     if blocks <= 16384:
         return {"samples": 4, "repetitions": 8}
     return {"samples": 2, "repetitions": 8} if blocks <= 65536 else {
-        "samples": 1, "repetitions": 8}
+        "samples": 1, "repetitions": 5}
 
 
 def _grid(title: str, blocks: Sequence[int], **axes: Any) -> list[Sweep]:
@@ -161,6 +162,7 @@ def full_set(cpus: int) -> list[Sweep]:
             blocks=(64, 256, 1024),
             full=FULL,
             responders=responders,
+            parts_alone=True,
         ),
         FlushWalk(
             "walk and range flush, many blocks",

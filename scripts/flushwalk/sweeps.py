@@ -102,6 +102,7 @@ class FlushWalk(Sweep):
     spread: tuple[str, ...] = SPREADS[:1]
     descriptors: tuple[str, ...] = DESCRIPTORS[:1]
     index: tuple[str, ...] = INDEXES[:1]
+    parts_alone: bool = False  # in turn with each flush its walk and its shootdown by themselves
     samples: int = 100
     repetitions: int = 100
     only: frozenset[str] | None = None
@@ -124,6 +125,9 @@ class FlushWalk(Sweep):
             "queues": self.queues,
             "responders": self.responders,
         }
+
+    def flags(self) -> list[str]:
+        return [*super().flags(), *(["--parts-alone"] if self.parts_alone else [])]
 
     def all_cases(self) -> list[Case]:
         loads = itertools.product(
@@ -204,7 +208,9 @@ def _case(
     # A load is built once for all that are compared over it; the constants are of two.
     rivals = len(sweep.walks) * len(sweep.checks)
     set_up = (SECONDS_PER_CASE + SECONDS_TO_BUILD_A_BLOCK * load.blocks) * 2 / rivals
-    return Case(name, responders, set_up + sweep.repetitions * sweep.samples * sample)
+    # Walk and shootdown, each alone, take a whole flush's time and another walk's.
+    times = 2.5 if sweep.parts_alone else 1.0
+    return Case(name, responders, set_up + sweep.repetitions * sweep.samples * sample * times)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ _REVOKES = ("mprotect", "munmap")
 
 @dataclass
 class Plan:
-    """Which cases a synthetic run has. `truth` is the cost of the xarray walk over what it is."""
+    """Which cases a synthetic run has. `truth` is the cost of the xarray walk over what it is;
+    `parts_alone`: walk alone and shootdown alone, added up, over the whole flush."""
 
     walks: Sequence[str] = ("free_list", "xarray")
     blocks: Sequence[int] = (64, 512, 4096, 32768)
@@ -67,6 +68,7 @@ class Plan:
     samples: int = 500
     noise: float = 0.05
     truth: float = 1.0
+    parts_alone: float | None = None
     seed: int = 1
     change: Callable[[Row], None] | None = None
     machine: dict[str, Any] | None = field(default_factory=lambda: MACHINE)
@@ -125,6 +127,9 @@ def _case(plan: Plan, walk: str, blocks: int, full: int, dirty: int, queues: int
     }
     parts = {"flush_time": flush}
     if shootdown != "none":
+        if plan.parts_alone is not None:
+            parts["shootdown_alone_time"] = calls * call * 1000.0 * noise
+            parts["walk_alone_time"] = flush * plan.parts_alone - parts["shootdown_alone_time"]
         parts["shootdown_time"] = calls * call * 1000.0 * noise
         parts["walk_time"] = flush - parts["shootdown_time"]
     for metric, time in parts.items():

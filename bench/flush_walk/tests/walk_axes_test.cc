@@ -99,6 +99,16 @@ TEST(WalkAxes, EveryCombinationOnceLoadsOutermost) {
   }
 }
 
+TEST(WalkAxes, PartsAreTimedAloneWhereThereAreTwo) {
+  AxisTexts texts;
+  texts.shootdown = "none,mprotect_range";
+  texts.parts_alone = true;
+  const auto made = make_groups(texts);
+  for (const WalkGroup& group : std::get<std::vector<WalkGroup>>(made)) {
+    EXPECT_EQ(group.parts_alone, group.axes.shootdown != ShootdownKind::none);
+  }
+}
+
 TEST(WalkAxes, TheDefaultsAreGood) {
   const std::vector<WalkGroup> groups = groups_of({});
   EXPECT_THAT(groups, SizeIs(6 * 3));

@@ -201,6 +201,41 @@ TEST_F(Measuring, ThePagesOfEachFlushWereTouchedAfterTheOneBefore) {
 }
 
 // Each gather hands the backend its own ranges; what the walk did not find, full alone covers.
+// The walk alone shoots nothing down, the shootdown alone does all that the flush does: each has
+// its own proof, and its own rows.
+TEST_F(Measuring, ThePartsOfAFlushByThemselves) {
+  place(1, ShootdownKind::mprotect);
+  if (IsSkipped()) {
+    return;
+  }
+  group.parts_alone = true;
+  on_initiator([&] {
+    const auto measurement = prepare(20);
+    ASSERT_NE(measurement, nullptr);
+    auto results = measure(*measurement);
+    ASSERT_THAT(results, SizeIs(2));
+    for (std::size_t walk = 0; walk < 2; ++walk) {
+      WalkResult& result = results[walk];
+      ASSERT_TRUE(result.walk_alone && result.shootdown_alone);
+      EXPECT_EQ(result.walk_alone->time.size(), 20U);
+      EXPECT_EQ(result.shootdown_alone->time.size(), 20U);
+      EXPECT_EQ(result.walk_alone->expected, 0U);
+      EXPECT_EQ(result.shootdown_alone->expected, 20 * result.calls);
+      EXPECT_EQ(result.expected, 20 * result.calls);
+      std::vector<std::string> metrics;
+      for (const MeasurementRow& row : rows(*measurement, walk, &result)) {
+        if (row.metric.ends_with("_alone_time")) {
+          metrics.push_back(row.metric);
+          const bool shoots = row.metric == "shootdown_alone_time";
+          EXPECT_EQ(row.shootdowns_expected, shoots ? 20 * result.calls : 0);
+          EXPECT_EQ(row.statistics.value().samples, 20U);
+        }
+      }
+      EXPECT_THAT(metrics, ::testing::ElementsAre("walk_alone_time", "shootdown_alone_time"));
+    }
+  });
+}
+
 TEST_F(Measuring, TheGatherIsTheGroups) {
   place(0, ShootdownKind::mprotect_range);
   for (const Gather gather : kGathers) {
@@ -579,13 +614,15 @@ TEST_F(Counted, TheKernelCountsTheTimedFlushesAndNoOthers) {
         GTEST_SKIP() << "the kernel does not trace what the hardware broadcasts";
       }
       const std::uint64_t calls = 30 * results[walk].calls;
-      EXPECT_EQ(own.raw, calls);
-      EXPECT_DOUBLE_EQ(own.per_operation.value(), static_cast<double>(results[walk].calls));
+      // What is done between the flushes would double them. A few more may be the kernel's own
+      // doing in this process: it looks which pages were accessed, or reclaims.
+      EXPECT_GE(own.raw, calls);
+      EXPECT_LE(own.raw, calls + calls / 5);
       const std::uint64_t received = find(all, "responder", "tlb:tlb_flush/reason==1/").raw.value();
       EXPECT_LE(received, calls);
       if (mechanism == ShootdownMechanism::ipi && own.invalid_reason.empty()) {
         EXPECT_GE(received, own.shootdowns_proven);
-        EXPECT_EQ(find(all, "initiator", "tlb:tlb_flush/reason==4/").raw, calls);
+        EXPECT_GE(find(all, "initiator", "tlb:tlb_flush/reason==4/").raw, calls);
       }
     }
   });

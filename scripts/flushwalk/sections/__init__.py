@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from flushwalk.sections import (
     alloc_free, answer, complete_walks, counters, flush_ranges, free_upkeep, index, machine, method,
-    patch_series, stale, thread, validity)
+    patch_series, stale, thread, validity, walk_and_shootdown)
 from flushwalk.sections.base import Builder, Context, of_figures
 
 SECTIONS: tuple[Builder, ...] = (
     answer.build,
     of_figures("walk", "Walk cost", ("walk-cost", "walk-cost-per-block")),
     complete_walks.build,
-    of_figures("shootdown", "Walk and shootdown", ("walk-and-shootdown",)),
+    walk_and_shootdown.build,
     flush_ranges.build,
     stale.build,
     thread.build,
