@@ -87,6 +87,7 @@ MeasurementRow distinct_row() {
   row.pages = 13;
   row.freeing = "other_cpu";
   row.flusher = "unmap_aliases";
+  row.last_free = "closed_window";
   row.flush_every = 16;
   row.container = "judy";
   row.operation = "load";
@@ -111,6 +112,9 @@ MeasurementRow distinct_row() {
   row.created_blocks = 117;
   row.failed_allocs = 118;
   row.stale_slots = 106;
+  row.probed_pages = 123;
+  row.stale_aliases = 124;
+  row.window_aliases = 125;
   row.flushes = 119;
   row.flushed_pages = 120;
   row.flush_ranges = 107;
@@ -188,6 +192,7 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"pages", "13"},
       {"freeing", "other_cpu"},
       {"flusher", "unmap_aliases"},
+      {"last_free", "closed_window"},
       {"flush_every", "16"},
       {"container", "judy"},
       {"operation", "load"},
@@ -212,6 +217,9 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"created_blocks", "117"},
       {"failed_allocs", "118"},
       {"stale_slots", "106"},
+      {"probed_pages", "123"},
+      {"stale_aliases", "124"},
+      {"window_aliases", "125"},
       {"flushes", "119"},
       {"flushed_pages", "120"},
       {"flush_ranges", "107"},
