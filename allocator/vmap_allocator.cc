@@ -248,7 +248,8 @@ FreeReport VmapAllocator::free(Address address, unsigned pages) {
   }
   // Here the kernel clears the page table entries, without a flush and without a lock.
   report.serial = block->serial;
-  std::unique_lock lock(block->lock);
+  // By hand: end_block() drops it, and a guard that may be empty is asked at its end.
+  block->lock.lock();
   const bool was_clean = !block->state.has_dirty_range();
   block->state.mark_dirty(slot, slots);
   report.free = block->state.free();
@@ -262,7 +263,9 @@ FreeReport VmapAllocator::free(Address address, unsigned pages) {
     options_.ledger->freed({address, address + pages * kPageSize});
   }
   if (report.block_freed) {
-    report.drain = end_block(block, &lock, was_clean);
+    report.drain = end_block(block, was_clean);
+  } else {
+    block->lock.unlock();
   }
   return report;
 }
@@ -270,15 +273,14 @@ FreeReport VmapAllocator::free(Address address, unsigned pages) {
 // The last free of a block: where its area goes. Called with the block's lock held, which it drops.
 // was_flushed: nothing of the block was dirty and not yet collected by a flush when that free
 // began. True: the drain work wants to run.
-bool VmapAllocator::end_block(Block* block, std::unique_lock<decltype(Block::lock)>* lock,
-                              bool was_flushed) {
+bool VmapAllocator::end_block(Block* block, bool was_flushed) {
   AllocatorObserver* const observer = options_.observer;
   const Address start = block->va_start;
   if (observer != nullptr) {
     observer->block_doomed(start);
   }
   const auto unlock = [&] {
-    lock->unlock();
+    block->lock.unlock();
     if (observer != nullptr) {
       observer->block_unlocked();
     }

@@ -208,7 +208,7 @@ class VmapAllocator {
   Block* block_at(Address address) const;
   bool free_block(Block* block);
   void take_out_of_index(Block* block);
-  bool end_block(Block* block, std::unique_lock<decltype(Block::lock)>* lock, bool was_flushed);
+  bool end_block(Block* block, bool was_flushed);
   void retire(Block* block);
 
   void walk_and_collect(FlushPlan& plan, bool purge, PurgedBlocks* purged, FlushReport* report,

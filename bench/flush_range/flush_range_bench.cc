@@ -42,6 +42,10 @@ int run(int argc, char** argv) {
   program.example =
       "flush_range_bench --ranges=1,8,64 --pages=1,33,34 --gap=0,block,1g --working-set=1536 "
       "--responders=1 --out=reports/mine";
+  program.why_no_oracle =
+      "what is flushed here is given, not found by a walk; flush_walk_bench, patch_series_bench "
+      "and "
+      "alloc_free_bench have something to look at";
   program.add_flags = [&](CommandLine* line) {
     add_axis_flags(line, &axes);
     shootdowns.add(line);

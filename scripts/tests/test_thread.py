@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import pytest
 import synthetic_patch_series
+import synthetic_ranges
 
 from flushwalk.drawings import collect
 from flushwalk.document import Command, Numbers, Paragraph, Picture
@@ -95,6 +96,7 @@ def test_a_run_without_answers_says_what_gives_them(make_report: Make) -> None:
     assert sum("thread_answers > " in text for text in commands) == 4
     assert sum("stale_alias --json > " in text for text in commands) == 1
     assert sum("patch_series_bench --workload=second_flush" in text for text in commands) == 1
+    assert sum("flush_range_bench --ranges=" in text for text in commands) == 1
     assert not any(isinstance(block, Picture) for block in blocks)
 
 
@@ -103,6 +105,13 @@ def test_what_p3_saves_is_read_off_the_rows(tmp_path: Path) -> None:
     text = next(block.text for block in blocks
                 if isinstance(block, Paragraph) and block.text.startswith("(f)"))
     assert "p2 against p3 (second flush): " in text and "a round alone" in text
+
+
+def test_the_hull_with_a_gap_is_answered_by_the_map(tmp_path: Path) -> None:
+    blocks = _said(synthetic_ranges.write_report(tmp_path / "ranges"))
+    (text,) = [block.text for block in blocks
+               if isinstance(block, Paragraph) and block.text.startswith("(e)")]
+    assert "Hull with a gap against array of ranges" in text and "not measured" not in text
 
 
 def test_a_page_waits_for_at_least_so_many_flushes(answered: Path) -> None:

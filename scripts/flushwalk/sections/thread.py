@@ -6,10 +6,11 @@ from typing import Any, Mapping
 
 import pandas as pd
 
-from flushwalk import wording
+from flushwalk import range_measures, wording
 from flushwalk.document import Block, Command, Numbers, Paragraph, Section
 from flushwalk.figures.base import Table
 from flushwalk.sections.base import Context, picture
+from flushwalk.sections.flush_ranges import hull_against_array
 from flushwalk.sections.patch_series import patch_sentence
 from flushwalk.thread_measures import objects, window_costs
 
@@ -122,8 +123,13 @@ def _no_rcu(context: Context) -> list[Block]:
 
 
 def _hull_or_array(context: Context) -> list[Block]:
-    """(e) One hull over a huge gap, or an array of ranges: what the map of many ranges says."""
-    return []
+    question = "(e) One hull over a huge gap, or an array of ranges?"
+    drawn = context.drawn.get("range-crossover")
+    if drawn is None:
+        return _unanswered(question, "flush_range_bench --ranges=1,8,64 --pages=1,34 --gap=0,block,1g "
+                           "--responders=1 --out={folder}", context)
+    said = hull_against_array(drawn.frame, range_measures.one_call_arrays(context.results))
+    return [Paragraph(f"{question} {said}")]
 
 
 def _over_and_over(context: Context) -> list[Block]:
