@@ -59,6 +59,8 @@ def _bench_command(wanted: options.Request, sweep: Sweep) -> list[str]:
         command.append(f"--cpus={','.join(map(str, wanted.cpus))}")
     if wanted.counters is not None:
         command.append(f"--counters={wanted.counters}")
+    elif not sweep.counted:
+        command.append("--counters=none")
     if wanted.counter_rotation:
         command.append("--counter-rotation")
     if wanted.oracle and sweep.bench in ORACLE_BENCHES:

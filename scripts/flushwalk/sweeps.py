@@ -59,6 +59,12 @@ class Sweep:
         """The program."""
         raise NotImplementedError
 
+    @property
+    def counted(self) -> bool:
+        """Whether counters go with it unasked. They are many rows, and say little of a walk alone
+        where there is no PMU."""
+        return True
+
     def axes(self) -> dict[str, tuple[object, ...]]:
         """The values of each axis, by the flag without its dashes."""
         raise NotImplementedError
@@ -110,6 +116,10 @@ class FlushWalk(Sweep):
     @property
     def bench(self) -> str:
         return "flush_walk_bench"
+
+    @property
+    def counted(self) -> bool:
+        return any(kind != "none" for kind in self.shootdown)
 
     def axes(self) -> dict[str, tuple[object, ...]]:
         return {
