@@ -198,7 +198,7 @@ def test_filter_out_and_cpus_reach_the_bench(world: World) -> None:
     status, _, err = world.run(*SMALL, "--filter=xarray.*queues:8/", f"--out={folder}")
     assert (status, err) == (0, "")
     (call,) = (folder / "calls").read_text().splitlines()
-    assert f"--cpus=0 --out={folder} --progress" in call
+    assert f"--cpus=0 --counters=none --out={folder} --progress" in call
     with (folder / "measurements.csv").open() as file:
         (name,) = {row["case"] for row in csv.DictReader(file)}
     assert "walk:xarray" in name and "queues:8/" in name
