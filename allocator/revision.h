@@ -22,7 +22,7 @@ enum class Walk {
   cursor,         // the same, and passes empty slots by the node's presence word
   marked,         // the blocks with a dirty mark in the xarray
   dirty_list,     // each queue's list of dirty blocks
-  list_and_full,  // the free list, and of the full blocks those with a mark: dirty and full
+  list_and_full,  // the free list, and a list of the blocks that are dirty and full
 };
 inline constexpr Walk kWalks[] = {Walk::free_list,    Walk::xarray, Walk::cursor_scan,
                                   Walk::cursor,       Walk::marked, Walk::dirty_list,
@@ -31,7 +31,7 @@ inline constexpr Walk kWalks[] = {Walk::free_list,    Walk::xarray, Walk::cursor
 // How the walk looks at a block.
 enum class Check {
   locked,    // takes its lock, and looks: the kernel's
-  lockless,  // looks, and takes the lock of a dirty block only; that of a marked one always
+  lockless,  // looks, and takes a dirty block's lock only; always where a mark or list led to it
 };
 inline constexpr Check kChecks[] = {Check::locked, Check::lockless};
 

@@ -78,9 +78,9 @@ FlushReport VmapAllocator::unmap_aliases(FlushPlan& plan, const CallerRange& cal
 // Calls look(block, cpu), with the block's lock held, for the blocks that the walk finds. A
 // lockless check looks at the range first: it is not empty where there is something to collect, nor
 // where there is something to purge, for what made a block purgeable was a free. A walk that has
-// cleared a block's mark takes the lock always: a free stores the range and then looks at the mark,
-// the walk clears the mark and then looks at the range, and without the lock each could miss the
-// other.
+// cleared a block's mark, or taken it off its list, takes the lock always: a free stores the range
+// and then looks at the mark (the list), the walk clears it and then looks at the range, and
+// without the lock each could miss the other.
 template <class Look>
 void VmapAllocator::walk_all(Walk walk, Check check, Look&& look, FlushReport* report,
                              FlushDetail* detail) {
