@@ -149,4 +149,7 @@ def test_run_hands_the_counters_on(monkeypatch: pytest.MonkeyPatch) -> None:
     command = run._bench_command(wanted, wanted.sweeps[0])
     assert command[-2:] == ["--counters=tlb,cycles:k", "--counter-rotation"]
     plain = options.request(["--filter=blocks:64/"])
-    assert not any("counter" in word for word in run._bench_command(plain, plain.sweeps[0]))
+    for sweep in plain.sweeps:
+        named = [word for word in run._bench_command(plain, sweep) if "counter" in word]
+        assert named == ([] if sweep.counted else ["--counters=none"]), sweep.name
+    assert {sweep.counted for sweep in plain.sweeps} == {True, False}
