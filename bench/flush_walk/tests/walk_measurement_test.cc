@@ -12,17 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "allocator/tests/memory_probe.h"
-#include "allocator/tests/sanitizers.h"
+#include "bench/flush_walk/tests/measuring.h"
 #include "bench/flush_walk/walk_rows.h"
 #include "bench/support/kernel_tables.h"
-#include "topology/pinned_thread.h"
 
 namespace flushwalk {
 namespace {
@@ -50,66 +46,6 @@ TEST(WalkInTurn, IsThereAndBackAgain) {
   EXPECT_EQ(order_of_turns(3, 1), "AAA");
   EXPECT_EQ(order_of_turns(4, 3), "ABCCBAABCCBA");
 }
-
-class Measuring : public ::testing::Test {
- protected:
-  Measuring() : clock(make_clock()), machine(topology::Machine::discover().value()) {}
-
-  // Measures on a thread of its own: the pin ends with it.
-  template <class Work>
-  void on_initiator(Work&& work) {
-    std::thread([&] {
-      const auto pinned = topology::pin_this_thread(machine, placement.initiator);
-      ASSERT_TRUE(pinned.ok()) << pinned.error();
-      work();
-    }).join();
-  }
-
-  // Skips where responders cannot have CPUs of their own, or the backend does not work.
-  void place(unsigned responders, ShootdownKind kind) {
-    const std::vector<int> cpus = machine.usable_cpus();
-    if (cpus.size() <= responders) {
-      GTEST_SKIP() << responders << " responders need " << responders + 1 << " CPUs";
-    }
-    if (const std::string reason = why_unsupported(kind); !reason.empty()) {
-      GTEST_SKIP() << reason;
-    }
-    placement = {"compact", cpus[0], {cpus.begin() + 1, cpus.begin() + 1 + responders}};
-    group.axes.shootdown = kind;
-    group.axes.responders = responders;
-  }
-
-  std::unique_ptr<WalkMeasurement> prepare(unsigned samples) {
-    std::string error;
-    auto made = WalkMeasurement::prepare(
-        group, {clock, machine, placement, samples, stop, mechanism, counters.get()}, &error);
-    EXPECT_NE(made, nullptr) << error;
-    return made;
-  }
-
-  static std::vector<WalkResult> measure(WalkMeasurement& measurement) {
-    std::string error;
-    std::vector<WalkResult> results = measurement.measure(&error);
-    EXPECT_FALSE(results.empty()) << error;
-    return results;
-  }
-
-  std::vector<MeasurementRow> rows(const WalkMeasurement& measurement, std::size_t walk,
-                                   WalkResult* result) const {
-    return make_rows(
-        {group, placement, clock, measurement.listed_blocks(), measurement.dirty_blocks()}, walk, 0,
-        result);
-  }
-
-  Clock clock;
-  topology::Machine machine;
-  topology::Placement placement{"compact", 0, {}};
-  std::atomic<bool> stop{false};
-  ShootdownMechanism mechanism = ShootdownMechanism::unknown;
-  std::unique_ptr<Counters> counters;  // null: nothing is counted
-  // 32 blocks are listed, of which 8 are dirty, as of the other 32.
-  WalkGroup group{{{64, 50, 25, 4, 3}, ShootdownKind::none, 0}, {Walk::free_list, Walk::xarray}};
-};
 
 // What must hold of every result, on whatever machine.
 void expect_consistent(const WalkResult& result, ShootdownKind kind, unsigned samples,
@@ -523,111 +459,6 @@ TEST_F(Measuring, EachOfTwoRespondersHasItsOwnAccount) {
       EXPECT_EQ(result.expected, 60U);
       EXPECT_EQ(result.responders[0].cpu, placement.responders[0]);
       EXPECT_EQ(result.responders[1].cpu, placement.responders[1]);
-    }
-  });
-}
-
-// --- Counters beside the times, of this kernel.
-
-class Counted : public Measuring {
- protected:
-  void count(const std::string& events, bool rotation = false) {
-    auto made = Counters::make({.events = events, .rotation = rotation, .threads = 2});
-    ASSERT_TRUE(std::holds_alternative<std::unique_ptr<Counters>>(made))
-        << std::get<Problem>(made).line();
-    counters = std::move(std::get<std::unique_ptr<Counters>>(made));
-  }
-
-  std::vector<CounterRow> counter_rows(WalkMeasurement& measurement, std::size_t walk,
-                                       WalkResult* result) const {
-    return measurement.take_counter_rows(walk, *result, rows(measurement, walk, result));
-  }
-  static const CounterRow& find(const std::vector<CounterRow>& all, const std::string& role,
-                                const std::string& counter) {
-    for (const CounterRow& row : all) {
-      if (row.role == role && row.counter == counter) {
-        return row;
-      }
-    }
-    ADD_FAILURE() << "no row of " << counter << " of the " << role;
-    return all.front();
-  }
-};
-
-TEST_F(Counted, EachThreadOfEachWalkHasARowOfEachCounter) {
-  place(1, ShootdownKind::noop);
-  count("page-faults:u,context-switches,cycles:u,/proc/interrupts:CAL");
-  on_initiator([&] {
-    const auto measurement = prepare(20);
-    ASSERT_NE(measurement, nullptr);
-    for (int repetition = 0; repetition < 2; ++repetition) {
-      auto results = measure(*measurement);
-      ASSERT_THAT(results, SizeIs(2));
-      for (std::size_t walk = 0; walk < 2; ++walk) {
-        const auto all = counter_rows(*measurement, walk, &results[walk]);
-        const CounterRow& faults = find(all, "initiator", "page-faults:u");
-        EXPECT_EQ(faults.cpu, static_cast<unsigned>(placement.initiator));
-        EXPECT_EQ(find(all, "responder", "page-faults:u").cpu,
-                  static_cast<unsigned>(placement.responders[0]));
-        EXPECT_EQ(faults.operations, 20U);
-        EXPECT_EQ(faults.operation, "flush");
-        EXPECT_EQ(faults.reason.empty(), faults.raw.has_value());
-        const CounterRow& table = find(all, "initiator", "/proc/interrupts:CAL");
-        EXPECT_EQ(table.status, CounterStatus::not_scheduled) << "nobody was interrupted";
-        EXPECT_THAT(table.reason, HasSubstr("interrupted"));
-        // A context switch in the timed part is in a valid row of no thread.
-        for (const char* const role : {"initiator", "responder"}) {
-          const CounterRow& switches = find(all, role, "context-switches");
-          if (switches.raw.value_or(0) != 0) {
-            EXPECT_THAT(switches.invalid_reason, HasSubstr("context switches counted"));
-          }
-        }
-      }
-    }
-  });
-}
-
-// The kernel's own count of flushes: as many as the timed parts made, and none of those between
-// them, which give access back and settle the backend.
-TEST_F(Counted, TheKernelCountsTheTimedFlushesAndNoOthers) {
-  if (kAddressSanitizer || kThreadSanitizer) {
-    GTEST_SKIP() << "sanitizers fault, and unmap shadows, by themselves";
-  }
-  place(1, ShootdownKind::munmap);
-  count("tlb:tlb_flush/reason==1/,tlb:tlb_flush/reason==3/,tlb:tlb_flush/reason==4/,page-faults");
-  on_initiator([&] {
-    const MechanismFinding found =
-        find_shootdown_mechanism(machine, placement.responders[0], clock);
-    mechanism = found.mechanism;
-    const auto measurement = prepare(30);
-    ASSERT_NE(measurement, nullptr);
-    auto results = measure(*measurement);
-    ASSERT_THAT(results, SizeIs(2));
-    for (std::size_t walk = 0; walk < 2; ++walk) {
-      const auto all = counter_rows(*measurement, walk, &results[walk]);
-      // Between flushes the ranges are mapped and touched again: that faults, and is not counted.
-      const CounterRow& faults = find(all, "initiator", "page-faults");
-      if (faults.raw) {
-        EXPECT_EQ(faults.raw, results[walk].page_faults);
-      }
-      const CounterRow& own = find(all, "initiator", "tlb:tlb_flush/reason==3/");
-      if (!own.raw) {
-        GTEST_SKIP() << "tracepoints cannot be counted here: " << own.reason;
-      }
-      if (mechanism == ShootdownMechanism::broadcast) {
-        GTEST_SKIP() << "the kernel does not trace what the hardware broadcasts";
-      }
-      const std::uint64_t calls = 30 * results[walk].calls;
-      // What is done between the flushes would double them. A few more may be the kernel's own
-      // doing in this process: it looks which pages were accessed, or reclaims.
-      EXPECT_GE(own.raw, calls);
-      EXPECT_LE(own.raw, calls + calls / 5);
-      const std::uint64_t received = find(all, "responder", "tlb:tlb_flush/reason==1/").raw.value();
-      EXPECT_LE(received, calls);
-      if (mechanism == ShootdownMechanism::ipi && own.invalid_reason.empty()) {
-        EXPECT_GE(received, own.shootdowns_proven);
-        EXPECT_GE(find(all, "initiator", "tlb:tlb_flush/reason==4/").raw, calls);
-      }
     }
   });
 }
