@@ -143,7 +143,7 @@ def test_the_figure_is_drawn_wide_and_narrow(tmp_path: Path) -> None:
     assert len(FIGURE.numbers(frame).rows) == 14 * 4
 
 
-def test_run_hands_the_counters_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_hands_the_counters_on() -> None:
     wanted = options.request(["--counters=tlb,cycles:k", "--counter-rotation",
                               "--filter=blocks:64/"])
     command = run._bench_command(wanted, wanted.sweeps[0])

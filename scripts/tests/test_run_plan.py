@@ -32,6 +32,22 @@ def test_every_flush_has_the_old_walk_as_its_rival_in_the_same_sweep(
             assert rival in names
 
 
+def test_whatever_a_run_starts_is_of_the_target_that_it_builds() -> None:
+    """scripts/run builds the target `programs`: a program made without flushwalk_program() is not
+    there on a fresh machine, and is in any folder where everything was built before."""
+    assert re.search(r"^build_preset release programs$", (run.ROOT / "scripts/run").read_text(), re.M)
+    declared = {
+        name
+        for room in ("allocator", "bench")
+        for file in (run.ROOT / room).rglob("CMakeLists.txt")
+        for name in re.findall(r"^flushwalk_(?:program|bench)\((\w+)", file.read_text(), re.M)
+    }
+    started = {sweep.bench for sweeps in SETS for sweep in sweeps} | set(run.SHOWN)
+    assert started <= declared
+    listed = re.findall(r"^    (\w+)  +\w", (run.ROOT / "README.md").read_text(), re.M)
+    assert set(listed) & declared == declared, "the README lists the programs that a run builds"
+
+
 def test_the_full_set_has_the_grid_of_the_best_walks() -> None:
     names = {case.name for case in plan.all_cases(plan.full_set(2))}
     for blocks, full, dirty, queues, descriptors, walk in itertools.product(
