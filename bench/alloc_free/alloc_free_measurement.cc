@@ -127,15 +127,14 @@ std::vector<AllocFreeResult> AllocFreeMeasurement::measure(std::string* error) {
   std::vector<AllocFreeResult> results = empty_results();
   counters_.begin_repetition();
   count_migrations(&results, true);
-  unsigned turn = 0;
-  for (unsigned taken = 0; taken < context_.samples; taken += kBatchesPerWindow, ++turn) {
+  for (unsigned taken = 0; taken < context_.samples; taken += kBatchesPerWindow, ++turn_) {
     const unsigned samples = std::min(kBatchesPerWindow, context_.samples - taken);
     for (std::size_t i = 0; i < rivals(); ++i) {
       if (context_.stop.load(std::memory_order_relaxed)) {
         *error = "interrupted";
         return {};
       }
-      const std::size_t rival = rival_in_turn(turn, i, rivals());
+      const std::size_t rival = rival_in_turn(turn_, i, rivals());
       take_turn(rival, samples, &results[rival]);
     }
   }

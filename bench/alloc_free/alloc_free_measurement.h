@@ -129,6 +129,7 @@ class AllocFreeMeasurement {
 
   const AllocFreeGroup group_;
   MeasuringContext context_;
+  unsigned turn_ = 0;  // goes on from repetition to repetition
   unsigned batch_pairs_;
   std::vector<std::unique_ptr<Stripes>> stripes_;         // by rival
   std::vector<std::optional<std::uint64_t>> migrations_;  // by thread, when the repetition began

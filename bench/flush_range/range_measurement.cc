@@ -111,12 +111,12 @@ std::vector<RangeResult> RangeMeasurement::sample(std::string* error) {
     responders_->run();
   }
   const ThreadCounts before = thread_counts_before();
+  const unsigned batch = interrupts_ ? kSamplesPerBatch : 1;
   bool ok = true;
-  unsigned turn = 0;
-  for (unsigned taken = 0; ok && taken < context_.samples; taken += kSamplesPerBatch, ++turn) {
-    const unsigned samples = std::min(kSamplesPerBatch, context_.samples - taken);
+  for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, ++turn_) {
+    const unsigned samples = std::min(batch, context_.samples - taken);
     for (std::size_t i = 0; ok && i < rivals_.size(); ++i) {
-      ok = take_batch(rival_in_turn(turn, i, rivals_.size()), samples, &sampling, error);
+      ok = take_batch(rival_in_turn(turn_, i, rivals_.size()), samples, &sampling, error);
     }
   }
   const ThreadCounts counts = thread_counts_after() - before;

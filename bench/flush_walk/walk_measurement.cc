@@ -84,11 +84,10 @@ std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
   const ThreadCounts before = thread_counts_before();
   const unsigned batch = interrupts_ ? kSamplesPerBatch : 1;
   bool ok = true;
-  unsigned turn = 0;
-  for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, ++turn) {
+  for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, ++turn_) {
     const unsigned flushes = std::min(batch, context_.samples - taken);
     for (std::size_t i = 0; ok && i < walks; ++i) {
-      const std::size_t walk = rival_in_turn(turn, i, walks);
+      const std::size_t walk = rival_in_turn(turn_, i, walks);
       ok = take_batch(walk, flushes, &sampling, error) &&
            (!group_.parts_alone || take_parts(walk, flushes, &sampling, error));
     }

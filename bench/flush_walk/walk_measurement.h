@@ -87,7 +87,8 @@ class WalkMeasurement {
 
   WalkGroup group_;
   MeasuringContext context_;
-  bool interrupts_;  // the backend does, and there is somebody to be interrupted
+  unsigned turn_ = 0;  // goes on from repetition to repetition
+  bool interrupts_;    // the backend does, and there is somebody to be interrupted
   std::unique_ptr<Load> load_;
   std::unique_ptr<Responders> responders_;  // null without any
   std::optional<CaseCounters> counters_;    // once there are responders

@@ -72,7 +72,8 @@ class SeriesMeasurement : public Measurement {
 
   SeriesGroup group_;
   MeasuringContext context_;
-  bool interrupts_;  // the backend does, and there is somebody to be interrupted
+  unsigned turn_ = 0;  // goes on from repetition to repetition
+  bool interrupts_;    // the backend does, and there is somebody to be interrupted
   std::unique_ptr<Arena> arena_;
   std::unique_ptr<Shootdown> backend_;
   std::unique_ptr<RoundShootdown> shootdown_;  // null: none

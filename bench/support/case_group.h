@@ -49,7 +49,9 @@ struct CaseOutcome {
 };
 
 // Which of `rivals` comes as the i-th in a turn: A B, B A, A B, ... so that a drift of the machine
-// meets all alike.
+// meets all alike. Turns are counted through all repetitions: one that is a single turn has a first
+// and a last as well, and what disturbs the beginning of a repetition (its reader is awake) must
+// not find the same rival each time.
 constexpr std::size_t rival_in_turn(unsigned turn, std::size_t i, std::size_t rivals) {
   return turn % 2 == 0 ? i : rivals - 1 - i;
 }

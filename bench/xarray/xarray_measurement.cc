@@ -151,12 +151,11 @@ std::vector<XArrayResult> XArrayMeasurement::measure(std::string* error) {
   }
   counters_.begin_repetition();
   const ThreadCounts before = thread_counts_before();
-  unsigned turn = 0;
-  for (unsigned taken = 0; taken < context_.samples; taken += kSamplesPerBatch, ++turn) {
+  for (unsigned taken = 0; taken < context_.samples; taken += kSamplesPerBatch, ++turn_) {
     const unsigned samples = std::min(kSamplesPerBatch, context_.samples - taken);
     const std::size_t first_window = next_window_;
     for (std::size_t i = 0; i < rivals_.size(); ++i) {
-      const std::size_t rival = rival_in_turn(turn, i, rivals_.size());
+      const std::size_t rival = rival_in_turn(turn_, i, rivals_.size());
       next_window_ = first_window;
       if (!take_batch(rival, samples, &results[rival], error)) {
         return {};

@@ -78,6 +78,7 @@ class XArrayMeasurement {
 
   const XArrayGroup group_;
   MeasuringContext context_;
+  unsigned turn_ = 0;  // goes on from repetition to repetition
   Population population_;
   std::vector<std::unique_ptr<IndexContainer>> containers_;  // one of each kind
   std::vector<Rival> rivals_;
