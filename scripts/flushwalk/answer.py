@@ -129,7 +129,7 @@ def _proof(case: pd.Series) -> str:
     if not case["shootdowns_expected"] > 0:
         return "proof not measured"
     return (f"{wording.count(case['shootdowns_proven'])} of "
-            f"{wording.count(case['shootdowns_expected'])} proven")
+            f"{wording.count(case['shootdowns_expected'])} proven in its valid rows")
 
 
 def _machine_line(machine: Facts, results: Results) -> str:
@@ -152,7 +152,7 @@ def _traits(machine: Facts) -> list[str]:
     if vendor == UNKNOWN:
         traits.append("hypervisor unknown")
     elif vendor != "none":
-        traits.append(f"{vendor} guest")
+        traits.append(f"guest (CPUID: {vendor})")
     if machine.value("perf.hardware_pmu") is False:
         traits.append("no PMU")
     return traits

@@ -27,8 +27,8 @@ def test_the_lines_of_a_whole_run(make_report: Make) -> None:
                      "(visits all 4,096)")
     assert shootdown == ("one shootdown (mprotect_range, 1 responder): 26.6 us (95 % interval "
                          "26.6 us to 26.6 us) at the initiator, 7.20 us stall at the responder, "
-                         "5,998 of 6,000 proven")
-    assert machine == ("machine: Intel(R) Xeon(R) Processor @ 2.10GHz, CPUs 0-1, KVM guest, "
+                         "5,998 of 6,000 proven in its valid rows")
+    assert machine == ("machine: Intel(R) Xeon(R) Processor @ 2.10GHz, CPUs 0-1, guest (CPUID: KVM), "
                        "no PMU, Linux 6.18.5; 0 of 336 rows invalid")
 
 

@@ -146,7 +146,7 @@ def test_sections_come_in_order_and_the_answer_first(written: Path, name: str) -
     "On real memory (stale_alias: a page is freed, gets a new owner, and is accessed through its "
     "old address after the flush): with the free list walk the old address read the new owner's "
     "data and overwrote it; with the xarray walk the access faulted (SEGV_ACCERR).",
-    "0 of 1,360 rows are invalid.", "This is a KVM guest", "Paravirtual TLB flush is on",
+    "0 of 1,360 rows are invalid.", "This is a guest (CPUID: KVM)", "Paravirtual TLB flush is on",
     "There is no hardware PMU", "tsc at 2,100 MHz", "its own overhead is 11.9 ns (p99 14.3 ns)",
     "sampled in turn (A B B A)", "percentiles are exact", "git checkout 0123abc",
     "flush_walk_bench --walk=free_list,xarray '--out=reports/made up'", "console=ttyS0",
@@ -250,7 +250,7 @@ def test_an_unknown_machine_is_said_to_be_unknown(make_report: Make) -> None:
 
 @pytest.mark.parametrize(("values", "words"), [
     ({"hypervisor": {"vendor": "none"}}, None),
-    ({"hypervisor": {"vendor": "xen"}}, "This is a xen guest"),
+    ({"hypervisor": {"vendor": "xen"}}, "This is a guest (CPUID: xen)"),
     ({"hypervisor": {"vendor": "none", "pv_ipi": True}}, "Paravirtual IPIs are on"),
     ({"hypervisor": {"vendor": "none"}, "clock": {"invariant": False}}, "not invariant"),
     ({"hypervisor": {"vendor": "none"}, "shootdowns": {"mechanism": "ipi"}}, None),

@@ -79,7 +79,7 @@ def warnings(machine: Facts) -> list[str]:
     if vendor == UNKNOWN:
         found.append("Whether this is a guest is unknown.")
     elif vendor != "none":
-        found.append(f"This is a {vendor} guest: its CPUs are shared, an IPI may leave the guest, "
+        found.append(f"This is a guest (CPUID: {vendor}): its CPUs are shared, an IPI may leave the guest, "
                      "and its times hold for this guest only. Relations carry further than times.")
     if machine.value("hypervisor.pv_tlb_flush") is True:
         found.append("Paravirtual TLB flush is on: the hypervisor may flush a CPU that is not "
