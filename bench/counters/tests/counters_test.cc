@@ -58,31 +58,47 @@ std::vector<std::string> names_of(const Counters& counters) {
   return names;
 }
 
-// Of fresh memory.
-void touch_pages(std::size_t pages) {
-  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  void* const memory =
-      mmap(nullptr, pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  ASSERT_NE(memory, MAP_FAILED);
-  madvise(memory, pages * page, MADV_NOHUGEPAGE);
-  for (std::size_t i = 0; i < pages; ++i) {
-    static_cast<volatile char*>(memory)[i * page] = 1;
+// Pages that fault each time they are touched. They stay at their addresses: of new ones a
+// sanitizer's shadow would fault as well.
+class FreshPages {
+ public:
+  static constexpr std::size_t kMost = 500;
+
+  FreshPages()
+      : page_(static_cast<std::size_t>(sysconf(_SC_PAGESIZE))),
+        memory_(mmap(nullptr, kMost * page_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                     -1, 0)) {
+    EXPECT_NE(memory_, MAP_FAILED);
+    madvise(memory_, kMost * page_, MADV_NOHUGEPAGE);
   }
-  munmap(memory, pages * page);
-}
+  FreshPages(const FreshPages&) = delete;
+  FreshPages& operator=(const FreshPages&) = delete;
+  ~FreshPages() { munmap(memory_, kMost * page_); }
+
+  void touch(std::size_t pages) const {
+    EXPECT_EQ(madvise(memory_, pages * page_, MADV_DONTNEED), 0);
+    for (std::size_t i = 0; i < pages; ++i) {
+      static_cast<volatile char*>(memory_)[i * page_] = 1;
+    }
+  }
+
+ private:
+  std::size_t page_;
+  void* memory_;
+};
 
 TEST(Counting, PageFaultsOfTouchedPagesAreThatManyExactly) {
   auto made = SectionCounters::open("page-faults:u,context-switches,minor-faults:u");
   ASSERT_TRUE(std::holds_alternative<std::unique_ptr<SectionCounters>>(made));
   SectionCounters& counters = *std::get<std::unique_ptr<SectionCounters>>(made);
-  // The code has been run, and a sanitizer has its shadow of these addresses.
-  touch_pages(500);
-  for (const std::size_t pages : {1U, 2U, 500U}) {
+  const FreshPages fresh;
+  fresh.touch(FreshPages::kMost);  // the code has been run, and a sanitizer has its shadow
+  for (const std::size_t pages : {std::size_t{1}, std::size_t{2}, FreshPages::kMost}) {
     {
       CountedRegion region(counters);
-      touch_pages(pages);
+      fresh.touch(pages);
     }
-    touch_pages(10);  // outside of the region
+    fresh.touch(10);  // outside of the region
     const auto counts = counters.take();
     if (!counts[0].result.counted()) {
       EXPECT_THAT(counts[0].result.reason, Not(IsEmpty()));
@@ -95,7 +111,7 @@ TEST(Counting, PageFaultsOfTouchedPagesAreThatManyExactly) {
   EXPECT_EQ(counters.passes(), 3U);
   for (int i = 0; i < 2; ++i) {
     CountedRegion region(counters);
-    touch_pages(4);
+    fresh.touch(4);
   }
   std::ostringstream out;
   counters.print(out);
