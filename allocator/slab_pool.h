@@ -3,6 +3,9 @@
 // has taken one after another lies side by side, whatever the others took meanwhile. So a walk of a
 // queue finds its blocks in memory as the kernel's does, and not one here and one there (1,024
 // queues, 1,048,576 blocks: 14 ns a block on a free list instead of 74).
+//
+// Slabs lie in huge pages where the kernel allows (transparent_hugepage: madvise or always), since
+// a kernel's lie in its direct map, which is of huge pages.
 #ifndef FLUSHWALK_ALLOCATOR_SLAB_POOL_H_
 #define FLUSHWALK_ALLOCATOR_SLAB_POOL_H_
 
