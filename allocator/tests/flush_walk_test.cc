@@ -182,6 +182,38 @@ TEST(CompleteWalks, NothingOfADoomedBlockIsLeft) {
   }
 }
 
+// A dirty block goes from the list to the full ones while the walk stands before it. A walk that
+// looked at the full ones first would meet it in neither place.
+TEST(CompleteWalks, ABlockThatGetsFullDuringTheWalkIsMet) {
+  for (const Walk walk : {Walk::dirty_list, Walk::list_and_full}) {
+    SCOPED_TRACE(name_of(walk));
+    SlabPool nodes(XArray::kNodeBytes);
+    SlabPool memory(Block::bytes_for(kSlots));
+    rcu::RetireList retired;
+    VmapBlockQueue queue(nodes.of_queue(0), retired);
+    std::vector<Block*> blocks;
+    for (unsigned i = 0; i < 2; ++i) {
+      blocks.push_back(Block::create(memory.take(), kSlots, kBase + i * kSlots * kPageSize, 0));
+      ASSERT_TRUE(queue.dirty.make_room());
+      queue.free.push_back(blocks.back());
+      queue.dirty.add(DirtyPart::others, &blocks.back()->dirty_node);
+    }
+    std::vector<Block*> met;
+    const auto visit = [&](Block& block) {
+      if (met.empty()) {
+        queue.dirty.add(DirtyPart::full, &blocks.back()->dirty_node);
+        RcuList::erase(blocks.back());
+      }
+      met.push_back(&block);
+    };
+    walk_queue(walk, queue, visit, visit);
+    EXPECT_THAT(met, ::testing::Contains(blocks.back()));
+    for (Block* const block : blocks) {
+      memory.give_back(block);
+    }
+  }
+}
+
 // A sparse mask: several remainders of the hash fall on one queue, and dense keys must differ.
 TEST(DenseLayout, BlocksOfOneQueueHaveKeysOfTheirOwn) {
   for (const std::string_view revision : {"p6", "v6.12"}) {
