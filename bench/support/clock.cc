@@ -13,10 +13,6 @@
 #include "bench/support/kernel_tables.h"
 #include "bench/support/statistics.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 namespace flushwalk {
 namespace {
 
@@ -148,40 +144,11 @@ std::string_view name_of(ClockSource source) {
   return "unknown";
 }
 
-std::optional<CpuidLeaf> read_cpuid([[maybe_unused]] std::uint32_t leaf) {
-#if defined(__x86_64__)
-  constexpr std::uint32_t kHypervisorRange = 0x40000000;
-  CpuidLeaf result;
-  // The hypervisor's leaves are not bounded by leaf 0: their own first leaf states the highest one.
-  if (leaf >= kHypervisorRange && leaf < kHypervisorRange + 0x10000) {
-    const std::uint32_t range = leaf & ~0xffU;
-    __cpuid(1, result.eax, result.ebx, result.ecx, result.edx);
-    if ((result.ecx & (1U << 31)) == 0) {
-      return std::nullopt;
-    }
-    __cpuid(range, result.eax, result.ebx, result.ecx, result.edx);
-    // Old KVM states 0 for its highest leaf and means the next one.
-    const std::uint32_t highest = result.eax == 0 && result.ebx != 0 ? range + 1 : result.eax;
-    if (leaf != range && leaf > highest) {
-      return std::nullopt;
-    }
-    __cpuid(leaf, result.eax, result.ebx, result.ecx, result.edx);
-    return result;
-  }
-  if (__get_cpuid(leaf, &result.eax, &result.ebx, &result.ecx, &result.edx) == 0) {
-    return std::nullopt;
-  }
-  return result;
-#else
-  return std::nullopt;
-#endif
-}
-
 ClockFacts read_clock_facts(const std::string& root, const CpuidFunction& cpuid) {
   const std::string folder = root + "/sys/devices/system/clocksource/clocksource0/";
   const std::string flags =
       keyed_value(read_kernel_file(root + "/proc/cpuinfo").value_or(""), "flags").value_or("");
-  const std::optional<CpuidLeaf> power = cpuid(kAdvancedPowerLeaf);
+  const std::optional<CpuidLeaf> power = cpuid(kAdvancedPowerLeaf, 0);
   ClockFacts facts;
   facts.cpuid_invariant_tsc = power && (power->edx & kInvariantTscBit) != 0;
   facts.flags_invariant_tsc = has_word(flags, "constant_tsc") && has_word(flags, "nonstop_tsc");

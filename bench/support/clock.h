@@ -26,11 +26,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "bench/support/cpuid.h"
 
 namespace flushwalk {
 
@@ -140,18 +141,6 @@ class Clock {
 
 // --- Which source
 // -----------------------------------------------------------------------------------
-
-struct CpuidLeaf {
-  std::uint32_t eax = 0;
-  std::uint32_t ebx = 0;
-  std::uint32_t ecx = 0;
-  std::uint32_t edx = 0;
-};
-
-// A leaf (subleaf 0) of CPUID; nullopt where there is none (not x86, or beyond the highest of its
-// range).
-using CpuidFunction = std::function<std::optional<CpuidLeaf>(std::uint32_t)>;
-std::optional<CpuidLeaf> read_cpuid(std::uint32_t leaf);
 
 struct ClockFacts {
   ClockSource counter = counter::kSource;

@@ -1,8 +1,8 @@
 // Machine description: machine.json, from which a reader judges whether figures may be compared.
 //
-// Everything that the machine can tell is read from /proc, /sys and CPUID; what only the program
-// knows (its arguments, topology, clock) is handed in. What could not be found out is null, never a
-// guess. reports/SCHEMA.md lists all keys, and a test holds the two equal.
+// Everything that the machine can tell is read from /proc, /sys and CPUID (bench/machine); what
+// only the program knows (its arguments, topology, clock) is handed in. What could not be found out
+// is null, never a guess. reports/SCHEMA.md lists all keys, and a test holds the two equal.
 #ifndef FLUSHWALK_BENCH_SUPPORT_MACHINE_DESCRIPTION_H_
 #define FLUSHWALK_BENCH_SUPPORT_MACHINE_DESCRIPTION_H_
 
@@ -17,6 +17,8 @@
 
 #include "bench/support/bad_input.h"
 #include "bench/support/clock.h"
+#include "bench/support/cpuid.h"
+#include "bench/support/flush_ceiling.h"
 #include "bench/support/shootdown_mechanism.h"
 
 namespace flushwalk {
@@ -41,6 +43,7 @@ struct MachineInputs {
   std::optional<TopologyFacts> topology{};
   std::optional<ClockDescription> clock{};
   std::optional<MechanismFinding> shootdowns{};
+  std::optional<FlushCeiling> ceiling{};
   nlohmann::ordered_json counters{};  // as bench/counters describes them; null: none were wanted
   std::map<std::string, std::string>
       libraries{};  // name -> version, beside those known to the build

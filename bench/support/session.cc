@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -17,7 +16,7 @@
 #include "bench/support/case_filter.h"
 #include "bench/support/machine_description.h"
 #include "bench/support/measurements.h"
-#include "topology/cpu_list.h"
+#include "bench/support/this_machine.h"
 #include "topology/pinned_thread.h"
 
 namespace flushwalk {
@@ -40,19 +39,6 @@ void install_stop_handler() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-}
-
-TopologyFacts topology_facts(const topology::Machine& machine) {
-  TopologyFacts facts;
-  facts.packages = static_cast<unsigned>(machine.packages());
-  facts.numa_nodes = static_cast<unsigned>(machine.numa_nodes());
-  facts.cores = static_cast<unsigned>(machine.cores());
-  facts.pus = static_cast<unsigned>(machine.pus().size());
-  facts.usable_cpus = topology::format_cpu_list(machine.usable_cpus());
-  facts.this_system = machine.is_this_system();
-  facts.hwloc_version = machine.hwloc_version();
-  facts.summary = machine.summary();
-  return facts;
 }
 
 }  // namespace
@@ -202,11 +188,16 @@ std::optional<Problem> Session::describe_this_machine() const {
   if (path.empty()) {
     return std::nullopt;
   }
-  MachineInputs inputs;
+  const auto topology_xml = machine_.xml();
+  if (!topology_xml.ok()) {
+    return Problem{"topology", topology_xml.error()};
+  }
+  if (const auto problem =
+          write_file_atomically(options_.out + "/topology.xml", topology_xml.value())) {
+    return Problem{"--out", problem->line()};
+  }
+  MachineInputs inputs = inputs_of(machine_, *clock_);
   inputs.command_line = options_.command_line;
-  inputs.created = std::time(nullptr);
-  inputs.topology = topology_facts(machine_);
-  inputs.clock = clock_->description();
   inputs.shootdowns = mechanism_;
   if (counters_ != nullptr) {
     inputs.counters = describe_counters(*counters_);

@@ -131,6 +131,7 @@ TEST_F(BenchCommandLine, CountersStandBesideTheTimesOfEachCaseAndRepetition) {
   }
   const auto machine = nlohmann::json::parse(read(out / "machine.json"));
   EXPECT_EQ(machine["counters"]["requested"], "page-faults:u,context-switches");
+  EXPECT_THAT(read(out / "topology.xml"), HasSubstr("<topology version="));
 }
 
 TEST_F(BenchCommandLine, WithoutCountersNothingIsSaidOfThem) {

@@ -208,7 +208,7 @@ TEST_F(ClockFactsTest, AreReadFromTheFilesAndCpuid) {
   put("proc/cpuinfo", "processor : 0\nflags : fpu constant_tsc nonstop_tsc tsc\n");
   put("sys/devices/system/clocksource/clocksource0/current_clocksource", "kvm-clock\n");
   put("sys/devices/system/clocksource/clocksource0/available_clocksource", "kvm-clock tsc \n");
-  const auto bit8 = [](std::uint32_t leaf) -> std::optional<CpuidLeaf> {
+  const auto bit8 = [](std::uint32_t leaf, std::uint32_t) -> std::optional<CpuidLeaf> {
     return CpuidLeaf{.edx = leaf == 0x80000007 ? 0x100U : 0U};
   };
   const ClockFacts facts = read_clock_facts(root_, bit8);
@@ -220,7 +220,7 @@ TEST_F(ClockFactsTest, AreReadFromTheFilesAndCpuid) {
 
 TEST_F(ClockFactsTest, OneOfTheTwoFlagsOrAnotherBitIsNoProof) {
   put("proc/cpuinfo", "flags : fpu constant_tsc nonstop_tsc_s3\n");
-  const auto all_but_bit8 = [](std::uint32_t) -> std::optional<CpuidLeaf> {
+  const auto all_but_bit8 = [](std::uint32_t, std::uint32_t) -> std::optional<CpuidLeaf> {
     return CpuidLeaf{.edx = ~0x100U};
   };
   const ClockFacts facts = read_clock_facts(root_, all_but_bit8);

@@ -17,69 +17,14 @@
 #include <string>
 #include <vector>
 
+#include "bench/machine/tests/recorded_root.h"
+
 namespace flushwalk {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using Json = nlohmann::ordered_json;
-
-class Folder {
- public:
-  Folder() : path_(fs::path(testing::TempDir()) / fmt::format("machine_{}", getpid())) {
-    fs::create_directories(path_);
-  }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  void put(const std::string& file, const std::string& text) const {
-    fs::create_directories((path_ / file).parent_path());
-    std::ofstream(path_ / file) << text;
-  }
-  std::string get(const std::string& file) const {
-    std::ifstream stream(path_ / file);
-    std::stringstream text;
-    text << stream.rdbuf();
-    return text.str();
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
-std::optional<CpuidLeaf> no_cpuid(std::uint32_t) { return std::nullopt; }
-
-// A CPU under a hypervisor that signs as given at 0x40000000 (and at a further leaf), with features
-// there.
-CpuidFunction hypervisor(const std::string& signature, std::uint32_t features,
-                         std::uint32_t further_base = 0, const std::string& further = "") {
-  return [=](std::uint32_t leaf) -> std::optional<CpuidLeaf> {
-    const auto sign = [](const std::string& text) {
-      char letters[12] = {};
-      std::memcpy(letters, text.data(), std::min<std::size_t>(text.size(), sizeof letters));
-      CpuidLeaf result;
-      std::memcpy(&result.ebx, letters, 4);
-      std::memcpy(&result.ecx, letters + 4, 4);
-      std::memcpy(&result.edx, letters + 8, 4);
-      return result;
-    };
-    if (leaf == 1) {
-      return CpuidLeaf{.ecx = 1U << 31};
-    }
-    if (leaf == 0x40000000) {
-      return sign(signature);
-    }
-    if (further_base != 0 && leaf == further_base) {
-      return sign(further);
-    }
-    if (leaf == (further_base != 0 ? further_base : 0x40000000) + 1) {
-      return CpuidLeaf{.eax = features};
-    }
-    return std::nullopt;
-  };
-}
 
 void put_x86_guest(const Folder& root) {
   root.put("proc/cpuinfo",
@@ -97,6 +42,9 @@ void put_x86_guest(const Folder& root) {
   root.put("proc/sys/vm/overcommit_memory", "1\n");
   root.put("sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
   root.put("sys/kernel/mm/transparent_hugepage/shmem_enabled", "always within_size [never] deny\n");
+  root.put("sys/kernel/mm/ksm/run", "0\n");
+  root.put("proc/sys/kernel/randomize_va_space", "2\n");
+  root.put("proc/sys/kernel/nmi_watchdog", "1\n");
   root.put("sys/kernel/debug/x86/tlb_single_page_flush_ceiling", "33\n");
   root.put("sys/devices/system/cpu/vulnerabilities/meltdown", "Not affected\n");
   root.put("sys/devices/system/cpu/vulnerabilities/spectre_v2", "Mitigation: Retpolines; STIBP\n");
@@ -113,6 +61,16 @@ void put_x86_guest(const Folder& root) {
   root.put(cache + "index3/level", "3\n");
 }
 
+// What the guest's CPUID tells, of its hypervisor and of a TLB.
+CpuidFunction guest_cpuid() {
+  return [kvm = hypervisor("KVMKVMKVM", 0)](std::uint32_t leaf, std::uint32_t subleaf) {
+    if (leaf == 0) {  // AuthenticAMD
+      return std::optional<CpuidLeaf>({0, 0x68747541, 0x444d4163, 0x69746e65});
+    }
+    return leaf == 0x80000006 ? std::optional<CpuidLeaf>({.ebx = 0x68000000}) : kvm(leaf, subleaf);
+  };
+}
+
 MachineInputs some_inputs() {
   return {.command_line = {"flush_walk_bench", "--out=x y"},
           .created = 1'700'000'000,
@@ -127,6 +85,7 @@ MachineInputs some_inputs() {
                                     .overhead_p99_ns = 10,
                                     .resolution_ns = 0.5},
           .shootdowns = MechanismFinding{ShootdownMechanism::ipi, "50 of 50"},
+          .ceiling = FlushCeiling{12, "measured"},
           .counters = Json::parse(R"({"requested": "tlb", "cpu_pmus": ["skl"],
               "hardware_groups": 1, "groups_change": "one group",
               "cost": {"begin_ns": 1, "end_ns": 2, "read_ns": 3, "flush_ns": 4,
@@ -173,15 +132,14 @@ TEST(DescribeMachine, HasExactlyTheKeysOfTheDescription) {
   const Folder root;
   put_x86_guest(root);
   std::set<std::string> keys;
-  collect_keys(describe_machine(some_inputs(), {root.path(), hypervisor("KVMKVMKVM", 0)}), "",
-               keys);
+  collect_keys(describe_machine(some_inputs(), {root.path(), guest_cpuid()}), "", keys);
   EXPECT_EQ(keys, described_keys());
 }
 
 TEST(DescribeMachine, ReadsARecordedGuest) {
   const Folder root;
   put_x86_guest(root);
-  const Json json = describe_machine(some_inputs(), {root.path(), hypervisor("KVMKVMKVM", 0)});
+  const Json json = describe_machine(some_inputs(), {root.path(), guest_cpuid()});
   EXPECT_EQ(json["schema_version"], 1);
   EXPECT_EQ(json["created"], "2023-11-14T22:13:20Z");
   EXPECT_EQ(json["command_line"], Json({"flush_walk_bench", "--out=x y"}));
@@ -191,15 +149,19 @@ TEST(DescribeMachine, ReadsARecordedGuest) {
             R"("stepping":1,"microcode":"0x1000065",)"
             R"("flags_of_interest":["pcid","tsc","constant_tsc","invpcid"]})");
   EXPECT_EQ(json["kernel"].dump(), R"({"release":"6.18.44","version":"#1 SMP PREEMPT_DYNAMIC @0",)"
-                                   R"("command_line":"console=ttyS0 quiet"})");
+                                   R"("command_line":"console=ttyS0 quiet","aslr":2,)"
+                                   R"("numa_balancing":null,"nmi_watchdog":true})");
   EXPECT_EQ(json["mitigations"].dump(),
             R"({"meltdown":"Not affected","spectre_v2":"Mitigation: Retpolines; STIBP"})");
   EXPECT_EQ(json["memory"]["total_kib"], 8123456);
   EXPECT_EQ(json["memory"]["available_kib"], 70000);
-  EXPECT_EQ(json["vm"].dump(), R"({"max_map_count":65530,"overcommit_memory":1,)"
-                               R"("thp":"madvise","thp_shmem":"never"})");
+  EXPECT_EQ(json["vm"].dump(),
+            R"({"max_map_count":65530,"overcommit_memory":1,)"
+            R"("thp":"madvise","thp_shmem":"never","ksm":0,"stat_interval":null})");
   EXPECT_EQ(json["perf"].dump(), R"({"event_paranoid":-1,"hardware_pmu":true})");
   EXPECT_EQ(json["tlb"]["single_page_flush_ceiling"], 33);
+  EXPECT_EQ(json["tlb"]["sizes"].dump(),
+            R"([{"level":2,"type":"Data","pages":"4K","entries":2048,"ways":8}])");
   EXPECT_EQ(json["shootdowns"].dump(), R"({"mechanism":"ipi","how":"50 of 50"})");
   EXPECT_THAT(json["tlb"]["how"].get<std::string>(), HasSubstr("/sys/kernel/debug/x86/"));
   ASSERT_EQ(json["caches"].size(), 2U);
@@ -229,83 +191,25 @@ TEST(DescribeMachine, UnknownIsNull) {
     }
   }
   EXPECT_EQ(known, (std::set<std::string>{"/command_line/0", "/created", "/memory/page_bytes",
-                                          "/schema_version", "/tlb/how"}))
+                                          "/schema_version", "/tlb/how", "/tlb/sizes_how"}))
       << json.dump(2);
-  EXPECT_EQ(json["tlb"]["how"], "not readable; kernel default 33");
+  EXPECT_EQ(json["tlb"]["how"], "not readable, not measured");
 }
 
-TEST(DescribeMachine, UnreadableNumbersAreNull) {
+// The kernel's own number wins; where it is for root alone, the measured one stands, with its
+// figures.
+TEST(DescribeMachine, TheCeilingIsMeasuredWhereItCannotBeRead) {
   const Folder root;
-  root.put("proc/sys/vm/max_map_count", "many\n");
-  root.put("proc/sys/kernel/perf_event_paranoid", "\n");
-  root.put("sys/kernel/mm/transparent_hugepage/enabled", "always\n");
-  root.put("proc/meminfo", "MemTotal: lots kB\n");
-  const Json json = describe_machine({}, {root.path(), no_cpuid});
-  EXPECT_EQ(json["vm"]["max_map_count"], nullptr);
-  EXPECT_EQ(json["vm"]["thp"], nullptr);
-  EXPECT_EQ(json["perf"]["event_paranoid"], nullptr);
-  EXPECT_EQ(json["memory"]["total_kib"], nullptr);
-}
-
-TEST(DescribeMachine, Arm64NamesItsCpuByNumbers) {
-  const Folder root;
-  root.put("proc/cpuinfo",
-           "processor\t: 0\nFeatures\t: fp asimd atomics\nCPU implementer\t: 0x41\n"
-           "CPU architecture: 8\nCPU variant\t: 0x3\nCPU part\t: 0xd0c\nCPU revision\t: 1\n");
-  const Json json = describe_machine({}, {root.path(), no_cpuid});
-  EXPECT_EQ(json["cpu"].dump(),
-            R"({"model":null,"vendor":"0x41","family":8,"model_number":"0xd0c","stepping":1,)"
-            R"("microcode":null,"flags_of_interest":["atomics"]})");
-}
-
-Json pmu_of(const std::vector<std::string>& devices) {
-  const Folder root;
-  for (const std::string& device : devices) {
-    root.put("sys/bus/event_source/devices/" + device + "/type", "1\n");
-  }
-  return describe_machine({}, {root.path(), no_cpuid})["perf"]["hardware_pmu"];
-}
-
-TEST(DescribeMachine, HardwarePmuIsNamedDifferentlyByMachines) {
-  EXPECT_EQ(pmu_of({"software", "tracepoint", "breakpoint", "msr", "cpufreq"}), false);
-  EXPECT_EQ(pmu_of({"software", "cpu"}), true);
-  EXPECT_EQ(pmu_of({"cpu_atom", "cpu_core"}), true);
-  EXPECT_EQ(pmu_of({"armv8_pmuv3_0"}), true);
-  EXPECT_EQ(pmu_of({}), nullptr);
-}
-
-Json hypervisor_of(const CpuidFunction& cpuid) {
-  const Folder root;
-  return describe_machine({}, {root.path(), cpuid})["hypervisor"];
-}
-
-TEST(DescribeHypervisor, KvmTellsItsParavirtualFeatures) {
-  EXPECT_EQ(hypervisor_of(hypervisor("KVMKVMKVM", 0x1007efb)).dump(),
-            R"({"vendor":"kvm","pv_tlb_flush":true,"pv_ipi":true})");
-  EXPECT_EQ(hypervisor_of(hypervisor("KVMKVMKVM", 1U << 9)).dump(),
-            R"({"vendor":"kvm","pv_tlb_flush":true,"pv_ipi":false})");
-  EXPECT_EQ(hypervisor_of(hypervisor("KVMKVMKVM", 1U << 11)).dump(),
-            R"({"vendor":"kvm","pv_tlb_flush":false,"pv_ipi":true})");
-}
-
-TEST(DescribeHypervisor, KvmIsFoundBehindItsImitationOfHyperV) {
-  EXPECT_EQ(hypervisor_of(hypervisor("Microsoft Hv", 1U << 9, 0x40000100, "KVMKVMKVM")).dump(),
-            R"({"vendor":"kvm","pv_tlb_flush":true,"pv_ipi":false})");
-}
-
-TEST(DescribeHypervisor, OthersHaveOtherLeavesAndStayUnknown) {
-  EXPECT_EQ(hypervisor_of(hypervisor("Microsoft Hv", ~0U)).dump(),
-            R"({"vendor":"hyperv","pv_tlb_flush":null,"pv_ipi":null})");
-  EXPECT_EQ(hypervisor_of(hypervisor("NewComer\x01", ~0U))["vendor"], "NewComer?");
-  EXPECT_EQ(hypervisor_of(hypervisor("", 0))["vendor"], "unknown");
-}
-
-TEST(DescribeHypervisor, BareMetalHasNone) {
-  const auto bare = [](std::uint32_t leaf) -> std::optional<CpuidLeaf> {
-    // What Intel CPUs answer beyond their last leaf: anything.
-    return leaf == 1 ? CpuidLeaf{.ecx = ~(1U << 31)} : CpuidLeaf{~0U, ~0U, ~0U, ~0U};
-  };
-  EXPECT_EQ(hypervisor_of(bare).dump(), R"({"vendor":"none","pv_tlb_flush":false,"pv_ipi":false})");
+  MachineInputs inputs;
+  inputs.ceiling = FlushCeiling{12, "measured: 12 and 13"};
+  const auto tlb = [&] { return describe_machine(inputs, {root.path(), no_cpuid})["tlb"]; };
+  EXPECT_EQ(tlb()["single_page_flush_ceiling"], 12);
+  EXPECT_EQ(tlb()["how"], "measured: 12 and 13");
+  inputs.ceiling = FlushCeiling{std::nullopt, "no step"};
+  EXPECT_EQ(tlb()["single_page_flush_ceiling"], nullptr);
+  EXPECT_EQ(tlb()["how"], "no step");
+  root.put("sys/kernel/debug/x86/tlb_single_page_flush_ceiling", "33\n");
+  EXPECT_EQ(tlb()["single_page_flush_ceiling"], 33);
 }
 
 TEST(MachineJsonText, SurvivesArgumentsThatAreNotUtf8) {
