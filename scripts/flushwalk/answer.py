@@ -17,8 +17,9 @@ from typing import Any, Sequence
 import pandas as pd
 
 from flushwalk import cli, measures, wording
+from flushwalk.facts import UNKNOWN, Facts
 from flushwalk.figures.stale_slots import left_stale
-from flushwalk.results import UNKNOWN, Facts, Results, load
+from flushwalk.results import Results, load
 from flushwalk.statistics import BASELINE_WALK, with_ratios
 
 _WALKS = (BASELINE_WALK, "xarray")

@@ -6,8 +6,6 @@ import argparse
 import sys
 from typing import Callable, NoReturn
 
-from flushwalk.results import ReportError
-
 EXIT_BAD_INPUT = 2
 
 
@@ -21,6 +19,9 @@ class Parser(argparse.ArgumentParser):
 
 def run(program: str, work: Callable[[], int]) -> int:
     """Calls work() and gives its exit code; what a user can have caused becomes one line."""
+    # Here, because pandas takes half a second: help and complaints do without.
+    from flushwalk.results import ReportError
+
     try:
         return work()
     except ReportError as error:

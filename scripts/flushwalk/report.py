@@ -19,9 +19,10 @@ from flushwalk import cli
 from flushwalk.answer import answer_lines
 from flushwalk.document import Section, markdown
 from flushwalk.drawings import collect
+from flushwalk.facts import UNKNOWN
 from flushwalk.figures import FIGURES
 from flushwalk.files import write_whole
-from flushwalk.results import UNKNOWN, Results, load
+from flushwalk.results import Results, load
 from flushwalk.sections import SECTIONS, Context
 from flushwalk.walks import FURTHER_WALK, WALKS, css_name
 

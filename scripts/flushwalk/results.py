@@ -13,11 +13,13 @@ import csv
 import io
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Sequence
 
 import pandas as pd
+
+from flushwalk.facts import Facts
 
 SCHEMA_VERSION = 1
 MEASUREMENTS = "measurements.csv"
@@ -25,7 +27,6 @@ MACHINE = "machine.json"
 RUN = "run.json"  # written by scripts/run at its end
 STALE_ALIAS = "stale_alias.json"  # what the tool of that name found
 THREAD = "thread.json"  # what thread_answers found
-UNKNOWN = "unknown"
 
 # What a case is made of, besides its walk. Two rows which agree in all of these and in the
 # repetition, and differ in the walk, were sampled in turn: they are a pair.
@@ -81,39 +82,6 @@ _AXES_OF = {
 
 class ReportError(Exception):
     """A report folder that cannot be used; the text is one line that says why."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """A JSON object, such as machine.json. Whatever key is missing reads as "unknown"."""
-
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    def value(self, path: str) -> Any:
-        """The value at a dotted path such as "cpu.model", or None where there is none."""
-        here: Any = self.values
-        for key in path.split("."):
-            if not isinstance(here, Mapping) or key not in here:
-                return None
-            here = here[key]
-        return here
-
-    def text(self, path: str) -> str:
-        """The value at a dotted path as words; "unknown" where it is missing, null or empty."""
-        return _words(self.value(path))
-
-
-def _words(value: Any) -> str:
-    if value is None or value == "" or value == [] or value == {}:
-        return UNKNOWN
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_words(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        between = "; " if any(isinstance(inner, Mapping) for inner in value) else " "
-        return between.join(_words(inner) for inner in value)
-    return str(value)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Any, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from flushwalk.results import Facts, Results
+from flushwalk.facts import Facts
+from flushwalk.results import Results
 from flushwalk.statistics import ratio_of_pairs
 
 DEFERRAL_COLUMNS = ("report", "load", "threads", "gather", "revision", "flushes", "pages", "share",

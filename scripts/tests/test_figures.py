@@ -23,7 +23,8 @@ from flushwalk.results import Results, load
 Make = Callable[..., Path]
 # Those that the folders of these tests have rows for.
 FIGURES = {name: figure for name, figure in ALL_FIGURES.items()
-           if figure.bench == "flush_walk_bench" and name not in ("complete-walks", "counters-by-walk")}
+           if figure.bench == "flush_walk_bench"
+           and name not in ("complete-walks", "counters-by-walk", "machine")}
 LAYOUTS = {"wide": style.WIDE, "phone": style.NARROW_PAGE}
 SPACE = 3  # pixels of 1/100 inch
 HUGE = 9e15  # ns; two and a half thousand hours

@@ -30,7 +30,8 @@ TITLES = ["The answer", "Walk cost", "Complete walks against the list", "Walk an
           "How it was measured", "The command that repeats it"]
 # Those that the folders of these tests have rows for.
 FIGURES = {name: figure for name, figure in ALL_FIGURES.items()
-           if figure.bench == "flush_walk_bench" and name not in ("complete-walks", "counters-by-walk")}
+           if figure.bench == "flush_walk_bench"
+           and name not in ("complete-walks", "counters-by-walk", "machine")}
 
 
 class Page(HTMLParser):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flushwalk.figures import (
-    alloc_free, complete_walks, counters, deferral, patch_series, range_crossover, stale_slots,
-    walk_and_shootdown, walk_cost, walk_cost_per_block, xarray)
+    alloc_free, complete_walks, counters, deferral, machine, patch_series, range_crossover,
+    stale_slots, walk_and_shootdown, walk_cost, walk_cost_per_block, xarray)
 from flushwalk.figures.base import Figure
 
 FIGURES: dict[str, Figure] = {
@@ -21,5 +21,6 @@ FIGURES: dict[str, Figure] = {
         alloc_free.FIGURE,
         xarray.FIGURE,
         counters.FIGURE,
+        machine.FIGURE,
     )
 }

@@ -78,7 +78,8 @@ NARROW_PAGE = Layout(width=3.9, columns=1, titled=False)  # a phone held upright
 _LEFT, _RIGHT, _BOTTOM = 0.88, 0.28, 0.58
 _PANEL_HEIGHT = 2.5
 _BETWEEN_COLUMNS, _BETWEEN_ROWS = 0.42, 0.66
-_EDGE = 0.1
+EDGE = 0.1
+_BETWEEN_STRIPS = 0.12
 _BOLD_LINE = 0.21  # height of a line of the title
 _LINE = 0.175  # height of a line of 9 pt text, with its leading
 _CHARACTER = 0.074  # mean width of a character of 9 pt DejaVu Sans, on the safe side
@@ -106,6 +107,11 @@ def numbered_line(index: int) -> dict[str, Any]:
     colour, marker = _LINES[index % len(_LINES)]
     return {"color": colour, "marker": marker, "linestyle": "--" if index >= len(_LINES) else "-",
             "markersize": 4.5, "linewidth": 1.6}
+
+
+def line_colour(index: int) -> str:
+    """The colour of such a line, for what is no line."""
+    return _LINES[index % len(_LINES)][0]
 
 
 def numbered_key(index: int, label: str) -> Line2D:
@@ -158,6 +164,31 @@ def new_figure(panel_titles: Sequence[str], layout: Layout, title: str, subtitle
     return figure, axes
 
 
+def new_strips(titles: Sequence[str], heights: Sequence[float], layout: Layout, title: str,
+               subtitle: str, keys: Sequence[Artist]) -> tuple[Figure, list[Axes]]:
+    """A figure with a strip of the layout's width for each height, one below the other, for what has
+    no axes: their coordinates are inches from the strip's upper left corner."""
+    head = _Strip.of(layout, title, subtitle, keys)
+    above = [_LINE * bool(text) for text in titles]
+    height = head.height + sum(heights) + sum(above) + _BETWEEN_STRIPS * len(heights)
+    figure = Figure(figsize=(layout.width, height))
+    head.put(figure)
+    strips = []
+    top = head.height
+    for text, line, own in zip(titles, above, heights):
+        top += line
+        width = layout.width - 2 * EDGE
+        strip = figure.add_axes((EDGE / layout.width, 1 - (top + own) / height,
+                                 width / layout.width, own / height))
+        strip.set(xlim=(0, width), ylim=(own, 0))
+        strip.set_axis_off()
+        if text:
+            strip.set_title(text, loc="left", fontsize=BODY_PT, pad=3)
+        strips.append(strip)
+        top += own + _BETWEEN_STRIPS
+    return figure, strips
+
+
 @dataclass(frozen=True)
 class _Strip:
     """What stands above the panels; tops and height in inches from the figure's upper edge."""
@@ -172,12 +203,12 @@ class _Strip:
 
     @staticmethod
     def of(layout: Layout, title: str, subtitle: str, keys: Sequence[Artist]) -> _Strip:
-        width = layout.width - 2 * _EDGE
+        width = layout.width - 2 * EDGE
         title_lines = _wrapped(title, width, _BOLD_CHARACTER) if layout.titled else []
         subtitle_lines = _wrapped(subtitle, width, _CHARACTER)
         longest = max((len(str(key.get_label())) for key in keys), default=1)
         key_columns = max(1, int(width / (_CHARACTER * longest + 0.75)))
-        subtitle_top = _EDGE + _BOLD_LINE * len(title_lines)
+        subtitle_top = EDGE + _BOLD_LINE * len(title_lines)
         legend_top = subtitle_top + _LINE * len(subtitle_lines) + 0.06
         height = legend_top + 0.2 * math.ceil(len(keys) / key_columns) + 0.06
         return _Strip(title_lines, subtitle_lines, keys, key_columns, subtitle_top, legend_top,
@@ -185,7 +216,7 @@ class _Strip:
 
     def put(self, figure: Figure) -> None:
         width, height = figure.get_size_inches()
-        left = _EDGE / width
+        left = EDGE / width
         if self.title:
             figure.text(left, 1 - 0.08 / height, "\n".join(self.title), fontsize=TITLE_PT,
                         fontweight="bold", va="top", linespacing=1.25)
@@ -202,6 +233,11 @@ class _Strip:
 def _wrapped(text: str, width: float, character: float) -> list[str]:
     return [line for part in text.split("\n")
             for line in textwrap.wrap(part, int(width / character))]
+
+
+def wrapped(text: str, inches: float) -> list[str]:
+    """The lines of a text of BODY_PT that is to fit into a width."""
+    return _wrapped(text, inches, _CHARACTER)
 
 
 def panel_inches(panel: Axes) -> float:

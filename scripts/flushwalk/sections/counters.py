@@ -6,8 +6,8 @@ import pandas as pd
 
 from flushwalk import counter_measures, wording
 from flushwalk.document import Block, Numbers, Paragraph, Section
+from flushwalk.facts import Facts
 from flushwalk.figures.base import Table
-from flushwalk.results import Facts
 from flushwalk.sections.base import Context, of_figures
 
 _FIGURE = of_figures("counters", "Counters", ("counters-by-walk",))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from flushwalk.document import Block, Bullets, Numbers, Paragraph, Section
+from flushwalk.facts import UNKNOWN, Facts
 from flushwalk.figures.base import Table
-from flushwalk.results import UNKNOWN, Facts
-from flushwalk.sections.base import Context
+from flushwalk.figures.machine import FIGURE
+from flushwalk.sections.base import Context, picture
 
 _LINES = (
     ("host", "{host}"),
@@ -21,15 +22,24 @@ _LINES = (
     ("kernel", "{kernel.release}"),
     ("kernel's version", "{kernel.version}"),
     ("kernel's command line", "{kernel.command_line}"),
+    ("address randomisation", "{kernel.aslr}"),
+    ("NUMA balancing", "{kernel.numa_balancing}"),
+    ("NMI watchdog", "{kernel.nmi_watchdog}"),
     ("mitigations", "{mitigations}"),
-    ("hypervisor", "{hypervisor.vendor}"),
-    ("paravirtual TLB flush", "{hypervisor.pv_tlb_flush}"),
+    ("page tables", "{page_tables}"),
+    ("TLBs", "{tlb.sizes} ({tlb.sizes_how})"),
+    ("hypervisor", "CPUID: {hypervisor.vendor}; kernel: {hypervisor.kernel}"),
+    ("paravirtual TLB flush", "offered: {hypervisor.pv_tlb_flush}; used: {hypervisor.kernel_pv_tlb_flush}"),
     ("paravirtual IPI", "{hypervisor.pv_ipi}"),
     ("hardware PMU", "{perf.hardware_pmu}"),
     ("perf_event_paranoid", "{perf.event_paranoid}"),
     ("pages flushed one by one up to", "{tlb.single_page_flush_ceiling} ({tlb.how})"),
     ("shootdowns", "{shootdowns.mechanism}: {shootdowns.how}"),
     ("virtual memory", "{vm}"),
+    ("frequency", "{frequency}"),
+    ("SMT", "{smt}"),
+    ("isolation", "{isolation}"),
+    ("load", "{load}"),
     ("clock", "{clock.source}, {clock.frequency_hz} Hz"),
     ("libraries", "{libraries}"),
     ("flushwalk", "revision {flushwalk.git_revision}, {flushwalk.build_type}, "
@@ -52,6 +62,8 @@ _MECHANISMS = {
 def build(context: Context) -> Section:
     machine = context.report.machine
     blocks: list[Block] = []
+    if FIGURE.name in context.drawn:
+        blocks.append(picture(context.drawn[FIGURE.name]))
     found = warnings(machine)
     if found:
         blocks += [Paragraph("To keep in mind:"), Bullets(tuple(found))]
@@ -81,7 +93,11 @@ def warnings(machine: Facts) -> list[str]:
     elif vendor != "none":
         found.append(f"This is a guest (CPUID: {vendor}): its CPUs are shared, an IPI may leave the guest, "
                      "and its times hold for this guest only. Relations carry further than times.")
-    if machine.value("hypervisor.pv_tlb_flush") is True:
+    kernel = machine.text("hypervisor.kernel")
+    if kernel not in (UNKNOWN, "none") and kernel.lower() != vendor.lower():
+        found.append(f"The kernel's log names another hypervisor than CPUID: {kernel}.")
+    if True in (machine.value("hypervisor.pv_tlb_flush"),
+                machine.value("hypervisor.kernel_pv_tlb_flush")):
         found.append("Paravirtual TLB flush is on: the hypervisor may flush a CPU that is not "
                      "running without interrupting it.")
     if machine.value("hypervisor.pv_ipi") is True:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from flushwalk import wording
 from flushwalk.document import Block, Bullets, Command, Paragraph, Section
-from flushwalk.results import UNKNOWN, Facts
+from flushwalk.facts import UNKNOWN, Facts
 from flushwalk.sections.base import Context
 
 

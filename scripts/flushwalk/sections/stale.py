@@ -6,7 +6,7 @@ from typing import Any, Mapping
 
 from flushwalk import wording
 from flushwalk.document import Block, Command, Paragraph, Section
-from flushwalk.results import Facts
+from flushwalk.facts import Facts
 from flushwalk.sections.base import Context, of_figures
 
 _COUNTED = of_figures("stale", "Stale aliases", ("stale-slots",))

@@ -6,9 +6,9 @@ import pandas as pd
 
 from flushwalk import wording
 from flushwalk.document import Block, Bullets, Numbers, Paragraph, Section
+from flushwalk.facts import Facts
 from flushwalk.figures.base import Table
 from flushwalk.figures.walk_and_shootdown import proven
-from flushwalk.results import Facts
 from flushwalk.sections.base import Context
 
 
