@@ -40,8 +40,8 @@ examples:
   taskset -c 2-5 scripts/run            on these CPUs, chosen by nearness
   scripts/run --cpus=2,4                the initiator on CPU 2, the responder on CPU 4
 
-exit status: 0 all measured, 1 something failed (what was measured is reported), 2 bad input,
-130 stopped by Ctrl-C (what was measured is reported)
+exit status: 0 all measured, 1 something failed (what was measured is reported) or --strict refused,
+2 bad input, 130 stopped by Ctrl-C (what was measured is reported)
 """
 
 
@@ -62,6 +62,7 @@ class Request:
     counters: str | None = None  # as the benches take it; None: what works here
     counter_rotation: bool = False
     oracle: bool = False  # stale aliases are looked for, too
+    strict: bool = False  # nothing is measured where the doctor finds what spoils it
 
 
 class _Parser(argparse.ArgumentParser):
@@ -143,6 +144,8 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="look for stale aliases beside each case, on real memory: takes several times as long",
     )
+    add("--strict", action="store_true",
+        help="measure only where nothing spoils it (scripts/doctor tells what does)")
     add("--list", action="store_true", help="print the names of the cases; measure nothing")
     add("--dry-run", action="store_true", help="print cases and estimated time; measure nothing")
     return result
@@ -189,7 +192,7 @@ def request(arguments: Sequence[str]) -> Request:
             f"--filter: {given.filter.pattern!r} finds no case; {PROGRAM} --list names them"
         )
     return Request(sweeps, notes, given.cpus, given.out, given.dry_run, given.list,
-                   given.counters, given.counter_rotation, given.oracle)
+                   given.counters, given.counter_rotation, given.oracle, given.strict)
 
 
 def summary(sweeps: Sequence[plan.Sweep]) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from flushwalk import child, machine_facts, options, plan
+from flushwalk.doctor import short
 from flushwalk.sweeps import Sweep
 from flushwalk.progress import Display, TimeLeft, display, in_words
 
@@ -314,6 +315,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         wanted = options.request(arguments)
         wanted = what_can_be_measured(wanted)
+        for note in wanted.notes:
+            print(note, flush=True)
+        if not short.is_fit(BINARIES, wanted.strict):
+            return _complain("--strict: not measured; scripts/doctor tells how to mend it", 1)
         folder = _make_folder(wanted)
     except options.BadInput as error:
         return _complain(str(error), options.BAD_INPUT)
@@ -321,8 +326,6 @@ def main(arguments: Sequence[str]) -> int:
         return _complain(_in_one_line(error), options.BAD_INPUT)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    for note in wanted.notes:
-        print(note, flush=True)
     command_line = [options.PROGRAM, *arguments]
     try:
         return _measure_and_report(wanted, folder, command_line, child.Stop())
