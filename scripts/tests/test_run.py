@@ -164,6 +164,13 @@ def world(tmp_path: Path) -> World:
     return World(home)
 
 
+def test_strict_measures_nothing_where_the_doctor_cannot_say(world: World) -> None:
+    status, out, err = world.run("--strict", *SMALL)
+    assert status == 1 and "doctor: machine_probe: No such file or directory" in out.splitlines()
+    assert err == "scripts/run: --strict: not measured; scripts/doctor tells how to mend it\n"
+    assert not (world.home / "reports").exists()
+
+
 def test_a_run_measures_all_and_ends_with_report_and_answer(world: World) -> None:
     status, out, err = world.run(*SMALL)
     assert (status, err) == (0, "")

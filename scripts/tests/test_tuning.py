@@ -81,6 +81,19 @@ def test_a_command_that_cannot_be_started_leaves_the_machine_as_it_was(root: Pat
     assert values(root) == ALL_BACK
 
 
+def test_a_failure_of_our_own_puts_back_what_was_set(root: Path) -> None:
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if len(told) == 4:
+            raise BrokenPipeError("nobody reads any more")
+
+    with pytest.raises(BrokenPipeError):
+        tuning.tuned(root, ["true"], tell, lambda _: None)
+    assert values(root) == ALL_BACK
+
+
 def test_where_nothing_can_be_set_nothing_is_run(tmp_path: Path) -> None:
     (tmp_path / "proc/sys/vm/stat_interval").mkdir(parents=True)
     ran = tmp_path / "ran"

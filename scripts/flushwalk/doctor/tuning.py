@@ -82,17 +82,21 @@ class Tuning:
                 before = value_in(path)
                 if before == knob.value or before in knob.fine:
                     continue
-                self._tell(f"{path}: {before} -> {knob.value}")
-                # Noted first: a signal or an error in the middle of it leaves it to be put back.
-                self._made.append(_Change(path, before))
+            except OSError as error:
+                self._refuse(path, error)
+                continue
+            self._tell(f"{path}: {before} -> {knob.value}")
+            # Noted first: whatever happens in the middle of it, it is put back.
+            self._made.append(_Change(path, before))
+            try:
                 path.write_text(knob.value)
             except OSError as error:
-                self._forget(path)
-                self.refused.append(f"{path} stays as it is: {error.strerror}")
+                self._made.pop()
+                self._refuse(path, error)
         return bool(self._made) or not self.refused
 
-    def _forget(self, path: Path) -> None:
-        self._made = [change for change in self._made if change.path != path]
+    def _refuse(self, path: Path, error: OSError) -> None:
+        self.refused.append(f"{path} stays as it is: {error.strerror}")
 
     def put_back(self) -> list[str]:
         """Undoes what was set, the last first; gives a line for each that could not be."""
@@ -107,10 +111,14 @@ class Tuning:
         return failed
 
 
-def _run(command: Sequence[str], stop: Stop) -> int:
+def _run(command: Sequence[str], stop: Stop, complain: Callable[[str], None]) -> int:
     """Runs a command to its end: it may have files to close, whatever signals come. It has a
     session of its own, so that a terminal's Ctrl-C comes to us alone, and is passed on once."""
-    process = subprocess.Popen(command, start_new_session=True)
+    try:
+        process = subprocess.Popen(command, start_new_session=True)
+    except OSError as error:
+        complain(f"{command[0]}: {error.strerror}")
+        return COMMAND_FAILED_TO_START
     passed_on = 0
     while True:
         try:
@@ -145,10 +153,7 @@ def tuned(root: Path, command: Sequence[str], tell: Callable[[str], None],
             elif able:
                 if not command:
                     tell("set; Ctrl-C puts it back")
-                status = _run(command, stop) if command else _wait(stop)
-        except OSError as error:
-            complain(f"{command[0]}: {error.strerror}")
-            status = COMMAND_FAILED_TO_START
+                status = _run(command, stop, complain) if command else _wait(stop)
         finally:
             failed = tuning.put_back()
     for line in failed:
