@@ -57,6 +57,9 @@ void CommandLine::add_run_flags(RunOptions* options) {
   app_->add_option(
       "--out", options->out,
       "folder for machine.json, measurements.csv and counters.csv (made if missing, appended to)");
+  app_->add_option("--cases", options->cases,
+                   "measure only the cases that this file names, one a line, as --dry-run prints "
+                   "them");
   app_->add_option("--cpus", options->cpus,
                    "CPUs to use: the initiator's, then the responders', as 0,4-7 (default: the "
                    "nearest, one thread a core)");
@@ -71,12 +74,16 @@ void CommandLine::add_run_flags(RunOptions* options) {
                  "multiplexing them from sample to sample");
   app_->add_flag("--list-counters", options->list_counters,
                  "say for each event of the sets whether it can be counted here, and stop");
-  app_->add_flag("--dry-run", options->dry_run, "print the cases, and stop");
+  app_->add_flag("--dry-run", options->dry_run,
+                 "print the cases, an empty line between those that are not sampled in turn, and "
+                 "stop");
   app_->add_flag("--oracle", options->oracle,
                  "beside what is measured, untimed: the same once more on real memory, where each "
                  "freed page is looked at through its old address (columns probed_pages, "
                  "stale_aliases, window_aliases)");
-  app_->add_flag("--progress", options->progress, "one JSON object a line on standard error");
+  app_->add_flag("--progress", options->progress,
+                 "one JSON object a line on standard error: a line for each repetition written; "
+                 "with the last one of a case its name is in `finished`");
 }
 
 std::optional<ExitCode> CommandLine::parse(const std::string& program, int* argc, char** argv,

@@ -18,6 +18,7 @@ struct RunOptions {
   unsigned samples = 100;     // of each case in a repetition
   unsigned repetitions = 10;  // of each case
   std::string out;            // folder of the result files; empty: none are written
+  std::string cases;          // a file that names those to measure; empty: all
   std::string cpus;           // the initiator's CPU, then the responders'; empty: compact
   bool dry_run = false;
   bool progress = false;

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "bench/counters/counters_description.h"
-#include "bench/support/case_filter.h"
 #include "bench/support/machine_description.h"
 #include "bench/support/measurements.h"
 #include "bench/support/this_machine.h"
@@ -87,10 +86,33 @@ std::optional<Problem> Session::choose_cases(CaseGroups groups, const std::strin
   if (const std::string problem = filter.problem(); !problem.empty()) {
     return Problem{"--benchmark_filter", fmt::format("`{}`: {}", filter_text, problem)};
   }
+  std::optional<CaseList> list;
+  if (!options_.cases.empty()) {
+    auto read = CaseList::read(options_.cases);
+    if (const Problem* const problem = std::get_if<Problem>(&read)) {
+      return *problem;
+    }
+    list = std::move(std::get<CaseList>(read));
+  }
+  if (auto problem = take_chosen(std::move(groups), filter, list ? &*list : nullptr)) {
+    return problem;
+  }
+  if (auto problem = list ? list->unknown() : std::nullopt) {
+    return problem;
+  }
+  if (groups_.empty()) {
+    return Problem{"--benchmark_filter", fmt::format("{} matches no case", filter_text)};
+  }
+  return std::nullopt;
+}
+
+// list: nullptr for all. It is asked for each name: it tells which it has in vain.
+std::optional<Problem> Session::take_chosen(CaseGroups groups, const CaseFilter& filter,
+                                            CaseList* list) {
   for (std::unique_ptr<CaseGroup>& group : groups) {
     std::vector<std::string> names = group->case_names();
     for (std::size_t i = names.size(); i-- > 0;) {
-      if (!filter.selects(names[i])) {
+      if ((list != nullptr && !list->selects(names[i])) || !filter.selects(names[i])) {
         group->drop_case(i);
         names.erase(names.begin() + static_cast<std::ptrdiff_t>(i));
       }
@@ -103,9 +125,6 @@ std::optional<Problem> Session::choose_cases(CaseGroups groups, const std::strin
     }
     std::vector<CaseState> states(names.size());
     groups_.push_back({std::move(group), std::move(names), std::move(states)});
-  }
-  if (groups_.empty()) {
-    return Problem{"--benchmark_filter", fmt::format("{} matches no case", filter_text)};
   }
   return std::nullopt;
 }
@@ -208,6 +227,9 @@ std::optional<Problem> Session::describe_this_machine() const {
 
 void Session::print_cases(std::ostream& out) const {
   for (const Group& group : groups_) {
+    if (&group != &groups_.front()) {
+      out << '\n';
+    }
     for (const std::string& name : group.names) {
       out << name << '\n';
     }
@@ -312,6 +334,9 @@ void Session::report_progress(const Group& group) const {
   line["done"] = done_;
   line["total"] = cases * options_.repetitions;
   line["seconds"] = seconds.count();
+  if (group.states.front().measured.size() == options_.repetitions) {
+    line["finished"] = group.names;
+  }
   std::cerr << line.dump() + "\n";
 }
 

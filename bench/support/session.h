@@ -19,7 +19,9 @@
 
 #include "bench/counters/counters.h"
 #include "bench/support/bad_input.h"
+#include "bench/support/case_filter.h"
 #include "bench/support/case_group.h"
+#include "bench/support/case_list.h"
 #include "bench/support/clock.h"
 #include "bench/support/csv_writer.h"
 #include "bench/support/run_options.h"
@@ -43,6 +45,7 @@ class Session {
   const std::string& name(std::size_t group, std::size_t which) const {
     return groups_[group].names[which];
   }
+  // An empty line between groups.
   void print_cases(std::ostream& out) const;
 
   // The case's next repetition; nullptr, with error(), when it could not be measured. Its rows have
@@ -69,6 +72,7 @@ class Session {
 
   Session(const RunOptions& options, topology::Machine machine);
   std::optional<Problem> choose_cases(CaseGroups groups, const std::string& filter);
+  std::optional<Problem> take_chosen(CaseGroups groups, const CaseFilter& filter, CaseList* list);
   std::optional<Problem> choose_cpus();
   std::optional<Problem> choose_counters();
   std::optional<Problem> open_files();

@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, Protocol
 
 SECONDS_BETWEEN_TICKS = 0.25
 SECONDS_TO_STOP = 30.0  # for a child that was asked to; then it is killed
@@ -50,6 +50,37 @@ class Stop:
         return 128 + (self.signal or 0)
 
 
+class Patience:
+    """How long a program may say nothing. Of the time between two questions a second counts at most:
+    while this process was stopped, or the machine asleep, the program may have been as well."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic):
+        self._clock = clock
+        self.renew(seconds)
+
+    def renew(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._waited = 0.0
+        self._asked = self._clock()
+
+    def over(self) -> bool:
+        """To be asked a few times a second."""
+        now = self._clock()
+        self._waited += min(now - self._asked, 1.0)
+        self._asked = now
+        return self._waited > self.seconds
+
+
+class Listener(Protocol):
+    """What a run does with what its program says."""
+
+    def on_progress(self, progress: Mapping[str, Any]) -> None: ...
+    def on_words(self, line: str) -> None:
+        """A line on standard error that is no progress."""
+    def on_tick(self) -> bool:
+        """Called a few times a second; False kills the program."""
+
+
 def as_progress(line: str) -> Mapping[str, Any] | None:
     """The object in a progress line; None for any other line."""
     if not line.startswith("{"):
@@ -61,7 +92,10 @@ def as_progress(line: str) -> Mapping[str, Any] | None:
     if not isinstance(value, dict):
         return None
     kinds = (("case", str), ("done", int), ("total", int))
-    return value if all(isinstance(value.get(key), kind) for key, kind in kinds) else None
+    finished = value.get("finished", [])
+    sound = all(isinstance(value.get(key), kind) for key, kind in kinds) and isinstance(
+        finished, list) and all(isinstance(case, str) for case in finished)
+    return value if sound else None
 
 
 class _Lines:
@@ -94,22 +128,16 @@ def _stop_if_wanted(
 
 
 def run(
-    command: Sequence[str],
-    log: BinaryIO,
-    stop: Stop,
-    on_progress: Callable[[Mapping[str, Any]], None],
-    on_tick: Callable[[], None],
-    on_words: Callable[[str], None] = lambda _: None,
+    command: Sequence[str], words: IO[bytes], log: BinaryIO, stop: Stop, listener: Listener
 ) -> int:
     """Runs the command to its end and gives its exit status, negative for a signal.
 
-    `log` (unbuffered, opened for appending) gets its standard output, and the lines on standard
-    error that are no progress; `on_words` gets these too. `on_tick` is called a few times a second.
-    Raises OSError if there is no such program.
+    `words` is its standard input. `log` (unbuffered, opened for appending) gets its standard output,
+    and the lines on standard error that are no progress. Raises OSError if there is no such program.
     """
     process = subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=words,
         stdout=log,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -128,14 +156,18 @@ def run(
                 for line in lines.read() if ready else ():
                     progress = as_progress(line)
                     if progress is not None:
-                        on_progress(progress)
+                        listener.on_progress(progress)
                     else:
                         log.write(f"{line}\n".encode())
-                        on_words(line)
+                        listener.on_words(line)
                 asked_at = _stop_if_wanted(process, stop, asked_at)
-                on_tick()
+                if not listener.on_tick():
+                    process.kill()
+                    break
         while process.poll() is None:
             asked_at = _stop_if_wanted(process, stop, asked_at)
+            if not listener.on_tick():
+                process.kill()
             time.sleep(SECONDS_BETWEEN_TICKS / 10)
         return process.returncode
     finally:

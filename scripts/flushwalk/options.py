@@ -1,7 +1,7 @@
 """scripts/run's command line, and whatever can be answered without measuring.
 
 Needs the standard library only, so that help, --list, --dry-run and complaints come before anything
-is installed or built. As a program it exits 0 (answered), 2 (bad input) or NEEDS_MEASURING.
+is installed or built; so does what it asks of a folder in which a run is to go on. As a program it exits 0 (answered), 2 (bad input) or NEEDS_MEASURING.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from flushwalk import machine_facts, plan
+from flushwalk import machine_facts, plan, run_folder, set_up
 from flushwalk.progress import in_words
 
 PROGRAM = "scripts/run"
@@ -24,7 +25,10 @@ NEEDS_MEASURING = 3
 MOST_CPU_NUMBER = 65535
 MOST_SAMPLES = 1_000_000
 MOST_REPETITIONS = 10_000
-MEASUREMENTS = "measurements.csv"
+LONGEST_NAME = 40
+_REFUSED = "cannot go on in"
+# What may be asked of a run that goes on, and was not when it began.
+_OF_A_SITTING = ("resume", "dry_run", "list", "strict")
 
 _ABOUT = """\
 Measures what a complete TLB flush costs on this machine: the walk over the free lists against the
@@ -39,6 +43,8 @@ examples:
   scripts/run --filter='blocks:4096/' --out=/tmp/small
   taskset -c 2-5 scripts/run            on these CPUs, chosen by nearness
   scripts/run --cpus=2,4                the initiator on CPU 2, the responder on CPU 4
+  scripts/run --full --name=quiet       to be found again; then, should it be stopped or killed:
+  scripts/run --resume=reports/...      goes on with what it had left
 
 exit status: 0 all measured, 1 something failed (what was measured is reported) or --strict refused,
 2 bad input, 130 stopped by Ctrl-C (what was measured is reported)
@@ -63,6 +69,10 @@ class Request:
     counter_rotation: bool = False
     oracle: bool = False  # stale aliases are looked for, too
     strict: bool = False  # nothing is measured where the doctor finds what spoils it
+    name: str | None = None  # the run's
+    plan: str = ""  # the fingerprint of the whole plan, what is finished and left out included
+    resumed: Mapping[str, Any] | None = None  # the run.json of a run that goes on
+    finished: frozenset[str] = frozenset()  # the cases that it has measured
 
 
 class _Parser(argparse.ArgumentParser):
@@ -103,6 +113,14 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise argparse.ArgumentTypeError(message) from None
 
 
+def _name(text: str) -> str:
+    if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a name: letters, digits, '.', '_' and '-', {LONGEST_NAME} of them at "
+            "most, a letter or a digit first")
+    return text
+
+
 def parser() -> argparse.ArgumentParser:
     result = _Parser(
         prog=PROGRAM,
@@ -140,6 +158,20 @@ def parser() -> argparse.ArgumentParser:
         "measurements",
     )
     add(
+        "--name",
+        metavar="LABEL",
+        type=_name,
+        help="what to call the run: the end of its folder's name, and the report's title",
+    )
+    add(
+        "--resume",
+        metavar="FOLDER",
+        type=Path,
+        help="go on with a run that was stopped, killed, or lost cases: what it has finished stays "
+        "as it is, the rest is measured; with the options that it began with, on the same machine, "
+        "with the same programs",
+    )
+    add(
         "--oracle",
         action="store_true",
         help="look for stale aliases beside each case, on real memory: takes several times as long",
@@ -162,7 +194,7 @@ def _check_usable(cpus: list[int]) -> None:
 
 def _check_folder(folder: Path) -> None:
     """Writable, or can be made; and not another run's, whose rows would mix with the new ones."""
-    if (folder / MEASUREMENTS).exists():
+    if (folder / run_folder.MEASUREMENTS).exists():
         raise BadInput(f"--out: {folder} already holds measurements")
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"--out: {folder} is not a folder")
@@ -176,10 +208,48 @@ def _check_folder(folder: Path) -> None:
 def request(arguments: Sequence[str]) -> Request:
     """What the command line asks for on this machine; raises BadInput."""
     given = parser().parse_args(arguments)
-    if given.cpus is not None:
-        _check_usable(given.cpus)
+    if given.resume is not None:
+        try:
+            return _resumed(given)
+        except run_folder.FolderError as error:
+            raise BadInput(f"--resume: {error}") from None
     if given.out is not None:
         _check_folder(given.out)
+    return _planned(given)
+
+
+def _resumed(given: argparse.Namespace) -> Request:
+    """What a run has left. Raises FolderError where it can't go on, or not like this."""
+    folder = given.resume
+    record = run_folder.record(folder)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise run_folder.FolderError(f"{folder} cannot be written to")
+    began_with = [str(word) for word in record["command_line"][1:]]
+    then = parser().parse_args(began_with)
+    usual = parser().parse_args([])
+    for option, value in vars(given).items():
+        asked = value != getattr(usual, option) and option not in _OF_A_SITTING
+        if asked and str(value) != str(getattr(then, option)):
+            raise run_folder.FolderError(
+                f"--{option.replace('_', '-')} is not what {folder} began with: "
+                f"{shlex.join([PROGRAM, *began_with])}")
+    differing = set_up.differing_facts(record["facts"], set_up.facts())
+    if differing:
+        raise run_folder.FolderError(f"{_REFUSED} {folder}: {'; '.join(differing)}")
+    whole = _planned(then)
+    if whole.plan != record["plan"]:
+        raise run_folder.FolderError(f"{_REFUSED} {folder}: another plan of cases")
+    wanted = {case.name: sweep.repetitions for sweep in whole.sweeps for case in sweep.cases()}
+    finished = run_folder.finished(folder, wanted)
+    rest = wanted.keys() - finished - set(record.get("cases_left_out", ()))
+    left = [less for sweep in whole.sweeps if (less := sweep.among(rest)) is not None]
+    return replace(whole, sweeps=left, folder=folder, dry_run=given.dry_run, list_cases=given.list,
+                   strict=given.strict, resumed=record, finished=finished)
+
+
+def _planned(given: argparse.Namespace) -> Request:
+    if given.cpus is not None:
+        _check_usable(given.cpus)
     cores = len(given.cpus) if given.cpus is not None else machine_facts.usable_cores()
     notes = []
     if cores == 1:
@@ -192,7 +262,15 @@ def request(arguments: Sequence[str]) -> Request:
             f"--filter: {given.filter.pattern!r} finds no case; {PROGRAM} --list names them"
         )
     return Request(sweeps, notes, given.cpus, given.out, given.dry_run, given.list,
-                   given.counters, given.counter_rotation, given.oracle, given.strict)
+                   given.counters, given.counter_rotation, given.oracle, given.strict,
+                   given.name, plan.fingerprint(sweeps))
+
+
+def is_over(wanted: Request) -> bool:
+    """Whether a run that is to go on has nothing left: no case, and no failure to mend."""
+    before = wanted.resumed
+    return (before is not None and not wanted.sweeps and bool(before.get("ended"))
+            and not before.get("interrupted") and before.get("failures") == [])
 
 
 def summary(sweeps: Sequence[plan.Sweep]) -> str:
@@ -201,6 +279,8 @@ def summary(sweeps: Sequence[plan.Sweep]) -> str:
 
 
 def _print_cases(wanted: Request) -> None:
+    if wanted.resumed is not None and not wanted.list_cases:
+        print(f"# {len(wanted.finished)} cases are finished in {wanted.folder}")
     for sweep in wanted.sweeps:
         if not wanted.list_cases:
             print(f"# {sweep.title}: {in_words(sweep.seconds())}")
@@ -216,6 +296,10 @@ def main(arguments: Sequence[str]) -> int:
     except BadInput as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return BAD_INPUT
+    if is_over(wanted) and not wanted.list_cases:
+        print(f"{wanted.folder} is finished: {len(wanted.finished)} cases measured; "
+              f"report: {wanted.folder}/report.html")
+        return 0
     if not wanted.list_cases and not wanted.dry_run:
         return NEEDS_MEASURING
     for note in wanted.notes:

@@ -6,6 +6,8 @@ disturbed is left out, and more of the others are left. Nothing in here starts a
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -205,14 +207,19 @@ def narrowed(
             sweep, samples=samples or sweep.samples, repetitions=repetitions or sweep.repetitions
         )
         if pattern is not None:
-            names = [case.name for case in sweep.cases()]
-            found = frozenset(name for name in names if pattern.search(name))
-            if not found:
+            found = {case.name for case in sweep.cases() if pattern.search(case.name)}
+            less = sweep.among(found)
+            if less is None:
                 continue
-            if len(found) < len(names):
-                sweep = replace(sweep, only=found)
+            sweep = less
         result.append(sweep)
     return result
+
+
+def fingerprint(sweeps: Sequence[Sweep]) -> str:
+    """Of all the calls of a plan: two plans with the same one measure the same cases alike."""
+    calls = [(sweep.bench, sweep.flags(), sweep.spoken_cases()) for sweep in sweeps]
+    return hashlib.sha256(json.dumps(calls).encode()).hexdigest()
 
 
 def all_cases(sweeps: Sequence[Sweep]) -> list[Case]:

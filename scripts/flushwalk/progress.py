@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TextIO
 
 from flushwalk import plan, sweeps
@@ -58,6 +59,12 @@ class TimeLeft:
         self._weights = {case.name: case.seconds for case in sweep.cases()}
         self._steps_done = 0
 
+    def go_on(self, rest: sweeps.Sweep) -> None:
+        """The sweep goes on with less: what it had beside this is over."""
+        self._before += self._sweep_seconds - rest.seconds()
+        self._sweep_seconds = 0.0
+        self.begin(rest)
+
     def step(self, case: str, done: int, total: int) -> None:
         """`done` of the sweep's `total` steps are over; the new ones were `case` and its rivals."""
         if total <= 0 or done <= self._steps_done:
@@ -86,12 +93,21 @@ class TimeLeft:
         return left * (self._clock() - self._start) / done
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a run is: the repetition (from 1) of a case, or of all that are sampled with it."""
+
+    case: str
+    repetition: int
+    repetitions: int
+
+
 class Display(Protocol):
     """Where progress is shown. `tick` is called a few times a second, news or not."""
 
     def __enter__(self) -> "Display": ...
     def __exit__(self, *_: object) -> None: ...
-    def tick(self, case: str, left: TimeLeft) -> None: ...
+    def tick(self, place: Place, left: TimeLeft) -> None: ...
     def say(self, line: str) -> None: ...
 
 
@@ -109,11 +125,12 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def tick(self, case: str, left: TimeLeft) -> None:
+    def tick(self, place: Place, left: TimeLeft) -> None:
         if self._clock() < self._next:
             return
         self._next = self._clock() + SECONDS_BETWEEN_LINES
-        self.say(f"{left.fraction:4.0%}  {in_words(left.seconds_left)} left  {case}")
+        self.say(f"{left.fraction:4.0%}  {in_words(left.seconds_left)} left  "
+                 f"{place.repetition}/{place.repetitions}  {place.case}")
 
     def say(self, line: str) -> None:
         print(line, file=self._out, flush=True)
@@ -127,11 +144,12 @@ class Bar:
 
         self._progress = Progress(
             BarColumn(bar_width=10),
-            TextColumn("{task.percentage:3.0f} %  {task.fields[left]} left  {task.description}"),
+            TextColumn("{task.percentage:3.0f} %  {task.fields[left]} left  "
+                       "{task.fields[repetition]}  {task.description}"),
             console=console,
             transient=True,
         )
-        self._task = self._progress.add_task("", total=1.0, left="")
+        self._task = self._progress.add_task("", total=1.0, left="", repetition="")
 
     def __enter__(self) -> "Bar":
         self._progress.start()
@@ -140,10 +158,11 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def tick(self, case: str, left: TimeLeft) -> None:
+    def tick(self, place: Place, left: TimeLeft) -> None:
         self._progress.update(
             self._task,
-            description=in_short(case),
+            description=in_short(place.case),
+            repetition=f"{place.repetition}/{place.repetitions}",
             completed=left.fraction,
             left=in_words(left.seconds_left),
         )

@@ -24,7 +24,7 @@ from flushwalk.facts import Facts
 SCHEMA_VERSION = 1
 MEASUREMENTS = "measurements.csv"
 MACHINE = "machine.json"
-RUN = "run.json"  # written by scripts/run at its end
+RUN = "run.json"  # written by scripts/run
 STALE_ALIAS = "stale_alias.json"  # what the tool of that name found
 THREAD = "thread.json"  # what thread_answers found
 
@@ -163,10 +163,12 @@ def load(folders: Iterable[Path | str]) -> Results:
         raise ReportError("no report folder was given")
     reports = []
     tables = []
-    for path, label in zip(paths, _labels(paths)):
-        table, notes = _read_measurements(path)
+    odd: list[list[str]] = [[] for _ in paths]
+    runs = [_read_facts(path / RUN, notes, optional=True) for path, notes in zip(paths, odd)]
+    for path, run, label, notes in zip(paths, runs, _labels(paths, runs), odd):
+        table, unread = _read_measurements(path)
+        notes[:0] = unread
         machine = _read_facts(path / MACHINE, notes)
-        run = _read_facts(path / RUN, notes, optional=True)
         stale_alias = _read_facts(path / STALE_ALIAS, notes, optional=True)
         thread = _read_facts(path / THREAD, notes, optional=True)
         table.insert(0, "report", label)
@@ -175,8 +177,10 @@ def load(folders: Iterable[Path | str]) -> Results:
     return Results(tuple(reports), pd.concat(tables, ignore_index=True))
 
 
-def _labels(paths: Sequence[Path]) -> list[str]:
-    names = [path.resolve().name or str(path) for path in paths]
+def _labels(paths: Sequence[Path], runs: Sequence[Facts]) -> list[str]:
+    """What the run was named, else its folder's name; where two are alike, the paths."""
+    names = [str(run.value("name") or path.resolve().name or path)
+             for path, run in zip(paths, runs)]
     return [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths)]
 
 

@@ -2,30 +2,27 @@
 
 What goes wrong in one program is told and counted, and does not keep the rest from being measured
 and reported. Puts into the folder, besides what the benches write: stale_alias.json, thread.json,
-run.json (what was asked for, and how it ended) and run.log (what the programs said).
+and what run_folder.py tells of.
 """
 
 from __future__ import annotations
 
-import csv
 import errno
 import json
-import shlex
 import signal
 import subprocess
 import sys
-import time
 import traceback
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from flushwalk import child, machine_facts, options, plan
+from flushwalk import calls, child, machine_facts, measuring, options, plan, run_folder, set_up
 from flushwalk.doctor import short
-from flushwalk.sweeps import Sweep
-from flushwalk.progress import Display, TimeLeft, display, in_words
+from flushwalk.measuring import Run
+from flushwalk.progress import in_words
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARIES = ROOT / "build" / "release" / "bin"
@@ -36,50 +33,6 @@ SHOWN = {
     "thread_answers": (("--seconds=0.7",), "thread.json"),
 }
 SHOWN_SECONDS = 60  # the longest that one of them may take
-# What --oracle has something to look at in.
-ORACLE_BENCHES = ("flush_walk_bench", "patch_series_bench", "alloc_free_bench")
-_LAST_WORDS = 3  # lines of a failed program's that are shown
-
-
-@dataclass
-class Run:
-    """One run on its way. `failures` has a line for each thing that went wrong."""
-
-    folder: Path
-    wanted: options.Request
-    command_line: list[str]
-    stop: child.Stop
-    log: BinaryIO
-    failures: list[str] = field(default_factory=list)
-    measured_seconds: float = 0.0
-
-
-def _bench_command(wanted: options.Request, sweep: Sweep) -> list[str]:
-    command = [str(BINARIES / sweep.bench), *sweep.flags()]
-    if wanted.cpus is not None:
-        command.append(f"--cpus={','.join(map(str, wanted.cpus))}")
-    if wanted.counters is not None:
-        command.append(f"--counters={wanted.counters}")
-    elif not sweep.counted:
-        command.append("--counters=none")
-    if wanted.counter_rotation:
-        command.append("--counter-rotation")
-    if wanted.oracle and sweep.bench in ORACLE_BENCHES:
-        command.append("--oracle")
-    return command
-
-
-def _short(folder: Path) -> str:
-    """As the user would write it: the bench keeps its command line in machine.json."""
-    here = Path.cwd()
-    absolute = folder.absolute()
-    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
-
-
-def _how_it_ended(program: str, status: int) -> str:
-    if status < 0:
-        return f"{program} was killed by signal {-status}"
-    return f"{program} failed (exit status {status})"
 
 
 def _make_folder(wanted: options.Request) -> Path:
@@ -88,6 +41,8 @@ def _make_folder(wanted: options.Request) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     name = machine_facts.folder_for_now()
+    if wanted.name is not None:
+        name += f"-{wanted.name}"
     for attempt in range(1, 100):
         folder = REPORTS / (name if attempt == 1 else f"{name}_{attempt}")
         try:
@@ -98,30 +53,33 @@ def _make_folder(wanted: options.Request) -> Path:
     raise FileExistsError(errno.EEXIST, "exists, and 98 more of that name", REPORTS / name)
 
 
-def _refusal(wanted: options.Request, sweep: Sweep) -> str | None:
-    """Why the bench can't measure a sweep here: a call that this kernel lacks, say."""
-    command = [*_bench_command(wanted, sweep), "--dry-run"]
-    asked = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if asked.returncode != options.BAD_INPUT:
-        return None
-    words = asked.stderr.strip().splitlines() or [f"{sweep.bench} refuses {shlex.join(command)}"]
-    return words[-1]
-
-
-def what_can_be_measured(wanted: options.Request) -> options.Request:
-    """Without the sweeps that are refused, which become notes; raises BadInput if none is left."""
-    sweeps = []
+def what_can_be_measured(wanted: options.Request) -> tuple[options.Request, list[calls.Call]]:
+    """Without the sweeps that are refused, which become notes; and how the benches are to be
+    called. Raises BadInput if none is left."""
+    planned: list[calls.Call] = []
     notes = []
+    first_refusal = None
     for sweep in wanted.sweeps:
-        refusal = _refusal(wanted, sweep)
-        if refusal is not None:
-            notes.append(f"left out: {sweep.title}: {refusal}")
-        less = sweep.fallback() if refusal is not None else sweep
-        if less is not None and (refusal is None or _refusal(wanted, less) is None):
-            sweeps.append(less)
-    if not sweeps:
-        raise options.BadInput(str(_refusal(wanted, wanted.sweeps[0])))
-    return replace(wanted, sweeps=sweeps, notes=[*wanted.notes, *notes])
+        answer = calls.ask(BINARIES, wanted, sweep)
+        if isinstance(answer, str):
+            first_refusal = first_refusal or answer
+            notes.append(f"left out: {sweep.title}: {answer}")
+            less = sweep.fallback()
+            answer = calls.ask(BINARIES, wanted, less) if less is not None else answer
+        if isinstance(answer, calls.Call):
+            planned.append(answer)
+    if not planned and first_refusal is not None and wanted.resumed is None:
+        raise options.BadInput(first_refusal)
+    sweeps = [call.sweep for call in planned]
+    return replace(wanted, sweeps=sweeps, notes=[*wanted.notes, *notes]), planned
+
+
+def _has_shown(run: Run, program: str) -> bool:
+    """Whether an earlier sitting of the run has what the program shows."""
+    before = run.wanted.resumed
+    failures = before.get("failures", []) if before is not None else []
+    told = any(str(failure).startswith(program) for failure in failures)
+    return before is not None and not told and (run.folder / SHOWN[program][1]).exists()
 
 
 def show(run: Run, program: str) -> None:
@@ -129,7 +87,7 @@ def show(run: Run, program: str) -> None:
     arguments, name = SHOWN[program]
     try:
         found = subprocess.run(
-            [str(BINARIES / program), *arguments],
+            [str(run.binaries / program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=run.log,
@@ -144,102 +102,83 @@ def show(run: Run, program: str) -> None:
         run.failures.append(f"{program}: {error}")
         return
     if findings is not None:
-        _write_json(run.folder / name, findings)
+        run_folder.write_json(run.folder / name, findings)
     if found.returncode != 0:
-        run.failures.append(_how_it_ended(program, found.returncode))
+        run.failures.append(measuring.how_it_ended(program, found.returncode))
     elif findings is None:
         run.failures.append(f"{program} told nothing")
 
 
-def measure_sweep(run: Run, sweep: Sweep, left: TimeLeft, shown: Display) -> None:
-    """One call of a bench, watched."""
-    case = sweep.title
-    own_words = f"{sweep.bench}: "
-    words: deque[str] = deque(maxlen=_LAST_WORDS)
-
-    def on_progress(progress: Any) -> None:
-        nonlocal case
-        case = progress["case"]
-        left.step(case, progress["done"], progress["total"])
-
-    def on_words(line: str) -> None:
-        words.append(line)
-        if line.startswith(own_words):
-            shown.say(line)
-
-    told_to_wait = False
-
-    def on_tick() -> None:
-        nonlocal told_to_wait
-        if run.stop.times and not told_to_wait:
-            told_to_wait = True
-            shown.say(f"stopping: waiting for {sweep.bench} to close its files")
-        shown.tick(case, left)
-
-    left.begin(sweep)
-    command = [*_bench_command(run.wanted, sweep), f"--out={_short(run.folder)}", "--progress"]
-    run.log.write(f"$ {shlex.join(command)}\n".encode())
-    try:
-        status = child.run(command, run.log, run.stop, on_progress, on_tick, on_words)
-    except OSError as error:
-        run.failures.append(f"{sweep.bench}: {error.strerror}")
-        return
-    if status != 0 and not run.stop.times:
-        run.failures.append(f"{_how_it_ended(sweep.bench, status)} while measuring: {sweep.title}")
-        for line in words:
-            if not line.startswith(own_words):
-                shown.say(f"  {line}")
+def _programs(wanted: options.Request) -> list[Path]:
+    return [BINARIES / name for name in sorted({sweep.bench for sweep in wanted.sweeps})]
 
 
-def measure(run: Run) -> None:
-    """All that the plan has, until the user wants to stop."""
-    start = time.monotonic()
-    left = TimeLeft(run.wanted.sweeps)
-    with display() as shown:
-        for sweep in run.wanted.sweeps:
-            if run.stop.times:
-                break
-            measure_sweep(run, sweep, left, shown)
-    run.measured_seconds = time.monotonic() - start
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def measured_cases(folder: Path) -> set[str]:
-    """The names in the case column of what was written; a last line may be cut off."""
-    try:
-        with (folder / options.MEASUREMENTS).open(newline="", errors="replace") as file:
-            return {row["case"] for row in csv.DictReader(file) if row.get("case")}
-    except (OSError, csv.Error):
-        return set()
+class Record:
+    """run.json, from the beginning of a sitting to its end."""
 
-
-def note_what_is_missing(run: Run) -> None:
-    planned = [case.name for case in plan.all_cases(run.wanted.sweeps)]
-    measured = measured_cases(run.folder)
-    missing = [name for name in planned if name not in measured]
-    if missing and not run.stop.times:
-        run.failures.append(f"{len(missing)} of {len(planned)} cases were not measured")
-    _write_json(
-        run.folder / "run.json",
-        {
+    def __init__(self, wanted: options.Request, arguments: Sequence[str], left_out: Sequence[str]):
+        command_line = [options.PROGRAM, *arguments]
+        self._sitting: dict[str, Any] = {"began": _now(), "command_line": command_line}
+        self._values: dict[str, Any] = dict(wanted.resumed) if wanted.resumed is not None else {
             "schema_version": 1,
-            "command_line": run.command_line,
-            "cases_planned": len(planned),
-            "cases_not_measured": missing,
-            "measured_seconds": round(run.measured_seconds, 1),
-            "notes": run.wanted.notes,
+            "name": wanted.name,
+            "command_line": command_line,
+            "plan": wanted.plan,
+            "facts": set_up.facts(),
+            "programs": set_up.digests(_programs(wanted)),
+            "cases_left_out": [],
+            "sittings": [],
+        }
+        # What a run that is killed leaves unsaid.
+        self._values.update({
+            "notes": wanted.notes, "interrupted": None, "ended": None, "failures": [],
+            "cases_left_out": [*self._values["cases_left_out"], *left_out],
+            "sittings": [*self._values["sittings"], self._sitting]})
+
+    def write(self, folder: Path) -> None:
+        run_folder.write_json(folder / run_folder.RUN, self._values)
+
+    def note(self, run: Run, planned: int, missing: Sequence[str], partly: Sequence[str]) -> None:
+        """All is measured that could be; the report tells of it."""
+        self._sitting["measured_seconds"] = round(run.measured_seconds, 1)
+        seconds = sum(each.get("measured_seconds", 0.0) for each in self._values["sittings"])
+        self._values.update({
+            "cases_planned": planned,
+            "cases_not_measured": list(missing),
+            "cases_unfinished": list(partly),
+            "measured_seconds": round(seconds, 1),
             "interrupted": bool(run.stop.times),
             "failures": run.failures,
-        },
-    )
+        })
+        self.write(run.folder)
+
+    def close(self, run: Run) -> None:
+        """The report is made, or has failed."""
+        self._values.update({"ended": _now(), "interrupted": run.stop.signal is not None})
+        self.write(run.folder)
 
 
-def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n")
+def note_the_end(run: Run, record: Record) -> None:
+    """What was not measured is a failure; and all of it goes into run.json."""
+    wanted = {case.name: sweep.repetitions for sweep in run.wanted.sweeps for case in sweep.cases()}
+    planned = len(run.wanted.finished) + len(wanted)
+    finished = run_folder.finished(run.folder, wanted)
+    there = run_folder.repetitions(run.folder)
+    missing = [name for name in wanted if name not in there]
+    partly = [name for name in wanted if name in there and name not in finished]
+    for names, how in ((missing, "not measured"), (partly, "measured in part only")):
+        if names and not run.stop.times:
+            run.failures.append(f"{len(names)} of {planned} cases were {how}")
+    record.note(run, planned, missing, partly)
 
 
 def write_report(run: Run) -> list[str]:
     """Figures and report of what there is; returns the answer's lines."""
-    if not measured_cases(run.folder):
+    if not run_folder.repetitions(run.folder):
         run.failures.append("nothing was measured, so there is no report")
         return []
     print("drawing the figures, writing the report", flush=True)
@@ -271,30 +210,85 @@ def _tell_the_end(run: Run, answer: Sequence[str]) -> None:
         print(f"{options.PROGRAM}: what the programs said: {log}", file=sys.stderr)
 
 
-def _measure_and_report(
-    wanted: options.Request, folder: Path, command_line: list[str], stop: child.Stop
-) -> int:
-    print(f"measuring {options.summary(wanted.sweeps)}, into {folder}", flush=True)
-    with (folder / "run.log").open("ab", buffering=0) as log:
-        run = Run(folder, wanted, command_line, stop, log)
-        with stop:
-            for program in SHOWN:
-                if not stop.times:
-                    show(run, program)
-            measure(run)
-        note_what_is_missing(run)
-        if not stop.times:
-            print(f"measured for {in_words(run.measured_seconds)}", flush=True)
-        try:
-            answer = write_report(run)
-        except KeyboardInterrupt:
-            stop.signal = stop.signal or signal.SIGINT
-            run.failures.append(f"stopped; scripts/report makes the report of {folder}")
-            answer = []
-        _tell_the_end(run, answer)
-    if stop.signal is not None:
-        return stop.exit_status
+def _sit(run: Run, planned: Sequence[calls.Call], record: Record) -> int:
+    """One sitting: what is to be shown and measured, and the report. Returns the exit status."""
+    record.write(run.folder)
+    with run.stop:
+        for program in SHOWN:
+            if not run.stop.times and not _has_shown(run, program):
+                show(run, program)
+        measuring.measure(run, planned)
+    note_the_end(run, record)
+    if not run.stop.times:
+        print(f"measured for {in_words(run.measured_seconds)}", flush=True)
+    try:
+        answer = write_report(run)
+    except KeyboardInterrupt:
+        run.stop.signal = run.stop.signal or signal.SIGINT
+        run.failures.append(f"stopped; scripts/report makes the report of {run.folder}")
+        answer = []
+    record.close(run)
+    _tell_the_end(run, answer)
+    if run.stop.signal is not None:
+        return run.stop.exit_status
     return 1 if run.failures else 0
+
+
+def _check_programs(wanted: options.Request) -> None:
+    """Of a run that goes on; raises BadInput where they are others than those it began with."""
+    assert wanted.resumed is not None
+    then = wanted.resumed["programs"]
+    differing = set_up.differing_programs(then, set_up.digests(BINARIES / name for name in then))
+    if differing:
+        raise options.BadInput(f"--resume: cannot go on in {wanted.folder}: {'; '.join(differing)}")
+
+
+def _clear_half_done(wanted: options.Request, folder: Path) -> None:
+    print(f"going on: {len(wanted.finished)} cases are finished", flush=True)
+    rows = run_folder.set_aside(folder, {case.name for case in plan.all_cases(wanted.sweeps)})
+    if rows:
+        print(f"{rows} rows of cases that were half done: now in {run_folder.SET_ASIDE}/")
+
+
+@dataclass
+class _Prepared:
+    """A run that may begin: its folder is there and held."""
+
+    wanted: options.Request
+    planned: list[calls.Call]
+    left_out: list[str]
+    folder: Path
+    log: BinaryIO
+
+
+def _open_log(folder: Path, option: str) -> BinaryIO:
+    try:
+        return run_folder.open_log(folder)
+    except run_folder.FolderError as error:
+        raise options.BadInput(f"{option}: {error}") from None
+
+
+class _Unfit(Exception):
+    """The machine, for a measurement that was to be strict."""
+
+
+def _prepare(arguments: Sequence[str]) -> _Prepared:
+    """Raises BadInput, OSError and _Unfit; no row was touched then."""
+    wanted = options.request(arguments)
+    log = None
+    if wanted.resumed is not None:
+        assert wanted.folder is not None
+        log = _open_log(wanted.folder, "--resume")
+        wanted = options.request(arguments)  # once more: nobody else writes now
+        _check_programs(wanted)
+    everything = plan.all_cases(wanted.sweeps)
+    wanted, planned = what_can_be_measured(wanted)
+    left_out = {case.name for case in everything} - {
+        case.name for case in plan.all_cases(wanted.sweeps)}
+    if not short.is_fit(BINARIES, wanted.strict):
+        raise _Unfit("--strict: not measured; scripts/doctor tells how to mend it")
+    folder = _make_folder(wanted)
+    return _Prepared(wanted, planned, sorted(left_out), folder, log or _open_log(folder, "--out"))
 
 
 def _in_one_line(error: OSError) -> str:
@@ -313,21 +307,25 @@ def main(arguments: Sequence[str]) -> int:
     if answered != options.NEEDS_MEASURING:
         return answered
     try:
-        wanted = options.request(arguments)
-        wanted = what_can_be_measured(wanted)
-        for note in wanted.notes:
-            print(note, flush=True)
-        if not short.is_fit(BINARIES, wanted.strict):
-            return _complain("--strict: not measured; scripts/doctor tells how to mend it", 1)
-        folder = _make_folder(wanted)
+        ready = _prepare(arguments)
     except options.BadInput as error:
         return _complain(str(error), options.BAD_INPUT)
     except OSError as error:
         return _complain(_in_one_line(error), options.BAD_INPUT)
+    except _Unfit as error:
+        return _complain(str(error), 1)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    command_line = [options.PROGRAM, *arguments]
-    try:
-        return _measure_and_report(wanted, folder, command_line, child.Stop())
-    except OSError as error:  # the disk is full, for instance
-        return _complain(_in_one_line(error), 1)
+    wanted, folder = ready.wanted, ready.folder
+    for note in wanted.notes:
+        print(note, flush=True)
+    record = Record(wanted, arguments, ready.left_out)
+    with ready.log as log:
+        try:
+            if wanted.resumed is not None:
+                _clear_half_done(wanted, folder)
+            print(f"measuring {options.summary(wanted.sweeps)}, into {folder}", flush=True)
+            run = Run(folder, BINARIES, wanted, child.Stop(), log)
+            return _sit(run, ready.planned, record)
+        except OSError as error:  # the disk is full, for instance
+            return _complain(_in_one_line(error), 1)

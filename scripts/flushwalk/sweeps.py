@@ -8,6 +8,7 @@ program; tests hold the names against what the programs print. Nothing in here s
 from __future__ import annotations
 
 import itertools
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 from flushwalk.walks import KERNEL_WALKS, walk_of
@@ -84,13 +85,23 @@ class Sweep:
         return SECONDS_PER_SWEEP + sum(case.seconds for case in self.cases())
 
     def flags(self) -> list[str]:
-        """The arguments of the bench that make exactly these cases."""
+        """The arguments of the bench; of its cases it is to make those of `cases()`, which it reads
+        from its standard input where `only` leaves some out."""
         values = {**self.axes(), "samples": (self.samples,), "repetitions": (self.repetitions,)}
         flags = [f"--{axis}={','.join(map(str, several))}" for axis, several in values.items()]
-        if self.only is not None:
-            names = "|".join(case.name for case in self.cases())
-            flags.append(f"--benchmark_filter=^({names})(/|$)")
-        return flags
+        return flags if self.only is None else [*flags, "--cases=/dev/stdin"]
+
+    def spoken_cases(self) -> str:
+        """What the bench reads from its standard input."""
+        return "".join(f"{case.name}\n" for case in self.cases()) if self.only is not None else ""
+
+    def among(self, names: Set[str]) -> Sweep | None:
+        """With only the cases that `names` has; None where it has none."""
+        all_names = [case.name for case in self.cases()]
+        found = frozenset(name for name in all_names if name in names)
+        if len(found) == len(all_names):
+            return self
+        return replace(self, only=found) if found else None
 
 
 @dataclass(frozen=True)

@@ -274,11 +274,23 @@ def test_what_the_run_could_not_do_is_said(make_report: Make) -> None:
     folder = make_report()
     (folder / "run.json").write_text(
         '{"command_line": ["scripts/run", "--filter=a b"], "cases_planned": 90, "interrupted": '
-        'true, "cases_not_measured": ["flush_walk/x"], "failures": ["the bench was killed"]}')
+        'true, "cases_not_measured": ["flush_walk/x"], "cases_unfinished": ["flush_walk/y"], '
+        '"failures": ["the bench was killed"], "name": "quiet", "sittings": '
+        '[{"began": "2026-03-09T14:05:07+00:00"}, {"began": "2026-03-10T10:00:00+00:00"}]}')
     text = markdown_of(folder)
+    assert text.startswith("# flushwalk: quiet\n")
     assert "1 of 90 planned cases were not measured, the first of them flush_walk/x." in text
+    assert "1 of 90 planned cases have fewer repetitions than planned, the first of them " in text
+    assert "in 2 sittings, begun 2026-03-09T14:05:07+00:00 and 2026-03-10T10:00:00+00:00." in text
     assert "The run was interrupted" in text and "- the bench was killed" in text
     assert "scripts/run '--filter=a b'" in text
+
+
+def test_a_killed_run_is_no_whole_one(make_report: Make) -> None:
+    folder = make_report()
+    (folder / "run.json").write_text('{"interrupted": null, "sittings": [{"began": "now"}]}')
+    text = markdown_of(folder)
+    assert "The run was killed, or is not at its end" in text and "sittings" not in text
 
 
 def test_the_report_program_prints_the_answer_and_the_paths(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import json
 from pathlib import Path
 from typing import Any, Callable
 
@@ -134,6 +135,13 @@ def test_reports_of_one_name_are_told_apart(make_report: Make) -> None:
     labels = [one.label for one in results.reports]
     assert len(set(labels)) == 3 and labels[2] == "c" and labels[0].endswith("a/run")
     assert len(results.only(results.reports[1]).rows) == len(results.rows) / 3
+
+
+def test_a_report_is_called_as_its_run_was_named(make_report: Make) -> None:
+    for folder, name in (("a", "quiet"), ("b", None)):
+        (make_report(folder) / "run.json").write_text(json.dumps({"name": name}))
+    folders = [make_report("a").parent / folder for folder in ("a", "b")]
+    assert [one.label for one in load(folders).reports] == ["quiet", "b"]
 
 
 def _bad_folder(folder: Path, kind: str) -> Path:

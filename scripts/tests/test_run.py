@@ -11,150 +11,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from made_up_run import DRIVER, SCRIPTS, SMALL, World
 
-from flushwalk import child, options, plan, run
+from flushwalk import child, measuring, options, plan, run
 
-SCRIPTS = Path(__file__).resolve().parents[1]
-
-# Takes the bench's own flags; writes a row a case and repetition, and progress as the bench does.
-# FAKE says how it fails: crash, killed or refuse where the flags have FAKE_WHERE; hang or slow are
-# there to be interrupted.
-BENCH = r'''import json, os, re, signal, sys, time
-flags = dict(argument[2:].partition("=")[::2] for argument in sys.argv[1:])
-fault = os.environ.get("FAKE", "") if os.environ.get("FAKE_WHERE", "") in " ".join(sys.argv) else ""
-runs = ("mprotect", "munmap")
-bench = os.path.basename(sys.argv[0])
-axes = [flag for flag in flags if flag not in
-        ("samples", "repetitions", "benchmark_filter", "out", "progress", "dry-run", "cpus",
-         "oracle")]
-names = [bench.removesuffix("_bench")]
-for axis in axes:
-    names = [f"{name}/{axis.replace('-', '_')}:{value}" for name in names
-             for value in flags[axis].split(",")]
-names = [name.replace("/last_free:lazy", "") for name in names]
-if bench == "flush_walk_bench":
-  values = lambda axis: flags[axis].split(",")
-  later = lambda axis, usual: [f"/{axis}:{v}" * (v != usual) for v in values(axis)]
-  names = [f"flush_walk/walk:{w}/check:{c}/gather:{'runs' if s in runs else 'hull'}/shootdown:{s}"
-         f"/blocks:{b}/full:{f}/dirty:{d}{spread}{descriptors}{index}/queues:{q}/responders:{r}"
-         for w in values("walk") for c in values("check") for s in values("shootdown")
-         for b in values("blocks") for f in values("full") for d in values("dirty")
-         for spread in later("spread", "even") for descriptors in later("descriptors", "in_order")
-         for index in later("index", "kernel") for q in values("queues")
-         for r in values("responders")]
-names = [name for name in names if re.search(flags.get("benchmark_filter", ""), name)]
-if fault == "refuse":
-    sys.exit(print(f"{bench}: --blocks: 64 is a bad number here", file=sys.stderr) or 2)
-if "dry-run" in flags:
-    sys.exit(print("\n".join(names)))
-stopped = []
-if fault == "slow":
-    signal.signal(signal.SIGINT, lambda *_: stopped.append(1))
-elif fault == "hang":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-print("Run on (2 X 2400 MHz CPU s)", file=sys.stderr)
-print("a table of results")
-path = os.path.join(flags["out"], "measurements.csv")
-new = not os.path.exists(path)
-with open(os.path.join(flags["out"], "calls"), "a") as calls:
-    calls.write(" ".join(sys.argv[1:]) + "\n")
-steps = [(n, r) for r in range(int(flags["repetitions"])) for n in names]
-with open(path, "a") as out:
-    if new:
-        out.write("schema_version,case,repetition\n")
-    for done, (name, repetition) in enumerate(steps, 1):
-        out.write(f"1,{name},{repetition}\n")
-        out.flush()
-        line = {"case": name, "done": done, "total": len(steps), "seconds": 0.1}
-        if "progress" in flags:
-            print(json.dumps(line), file=sys.stderr, flush=True)
-        if done == 3 and fault == "crash":
-            print("flush_walk_bench: it broke", file=sys.stderr)
-            sys.exit(3)
-        if done == 3 and fault == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if fault in ("slow", "hang"):
-            time.sleep(60 if fault == "hang" and done == 6 else 0.05)
-        if stopped:
-            time.sleep(0.7)  # closing takes its time: a second SIGINT would be noticed
-            out.write("closed,,\n")
-            open(os.path.join(flags["out"], f"sigints_{len(stopped)}"), "w")
-            sys.exit(130)
-'''
-STALE_ALIAS = r'''import os, sys
-print("{}" if os.environ.get("FAKE_ALIAS") == "mute" else '{"ok": true, "walks": []}')
-sys.exit(1 if os.environ.get("FAKE_ALIAS") else 0)
-'''
-THREAD_ANSWERS = """print('{"ok": true, "deferred": []}')"""
-# run.main with these programs, and a report that notes that it was made.
-DRIVER = r'''
-import os, pathlib, signal, sys, types
-signal.signal(signal.SIGHUP, signal.SIG_IGN if "NOHUP" in os.environ else signal.SIG_DFL)
-sys.path[0] = sys.argv[1]
-from flushwalk import run
-home = pathlib.Path(sys.argv[2])
-run.BINARIES, run.REPORTS = home / "bin", home / "reports"
-def write_report(folder):
-    if (home / "no_report").exists():
-        raise ValueError("no picture")
-    (folder / "report.html").write_text("made")
-    return "results"
-def answer_lines(results):
-    return ("free list: 1 us", "xarray: 2 us") if results == "results" else ()
-for name, function in (("report", write_report), ("answer", answer_lines)):
-    module = types.ModuleType("flushwalk." + name)
-    setattr(module, function.__name__, function)
-    sys.modules["flushwalk." + name] = module
-    setattr(sys.modules["flushwalk"], name, module)
-sys.exit(run.main(sys.argv[3:]))
-'''
-SMALL = ["--repetitions=2", "--samples=5", "--cpus=0"]
 PLANNED = [case.name for case in plan.all_cases(plan.quick_set(1))]
-
-
-class World:
-    """Made-up programs in a folder, and scripts/run's Python half told to use them."""
-
-    def __init__(self, home: Path):
-        self.home = home
-        self.environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        (home / "bin").mkdir()
-        programs = {sweep.bench: BENCH for sweep in plan.quick_set(2)}
-        shown = {"stale_alias": STALE_ALIAS, "thread_answers": THREAD_ANSWERS}
-        for name, text in {**programs, **shown}.items():
-            # Without site packages: it starts in half the time, and there are many.
-            (home / "bin" / name).write_text(f"#!{sys.executable} -IS\n{text}")
-            (home / "bin" / name).chmod(0o755)
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", DRIVER, str(SCRIPTS), str(self.home), *arguments]
-        return subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**self.environment, **environment},
-        )
-
-    def run(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
-        process = self.start(*arguments, **environment)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
-
-    @property
-    def folder(self) -> Path:
-        (folder,) = (self.home / "reports").iterdir()
-        return folder
-
-    def cases(self) -> list[str]:
-        with (self.folder / "measurements.csv").open() as file:
-            return [row["case"] for row in csv.DictReader(file)]
-
-    def notes(self) -> dict[str, Any]:
-        return json.loads((self.folder / "run.json").read_text())
 
 
 @pytest.fixture
@@ -212,29 +75,58 @@ def test_filter_out_and_cpus_reach_the_bench(world: World) -> None:
     assert not (world.home / "reports").exists()
 
 
+LOST = "flush_walk/walk:free_list/check:locked/gather:hull/shootdown:none/blocks:4096/full:50/dirty:10/queues:8/responders:0"
+BY_QUEUES = "--filter=none/blocks:4096/full:50/dirty:10/queues:"
+
+
 @pytest.mark.parametrize(
     "fault, said",
-    [("crash", "flush_walk_bench failed (exit status 3) while measuring: walk alone, by queues"),
-     ("killed", "flush_walk_bench was killed by signal 9 while measuring: walk alone, by queues")],
+    [("crash", "flush_walk_bench failed (exit status 3)"),
+     ("killed", "flush_walk_bench was killed by signal 9"),
+     ("hang", "flush_walk_bench said nothing for 2 min 00 s and was killed")],
 )
-def test_a_failing_bench_costs_its_sweep_only(world: World, fault: str, said: str) -> None:
-    status, out, err = world.run(*SMALL, FAKE=fault, FAKE_WHERE="--queues=2,8,32,64,256")
+def test_a_bench_that_fails_costs_its_case_only(world: World, fault: str, said: str) -> None:
+    status, out, err = world.run(*SMALL, BY_QUEUES, FAKE=fault, FAKE_AT="queues:8/")
     assert status == 1
-    assert said in err
-    assert f"7 of {len(PLANNED)} cases were not measured" in err
+    assert f"{said} while measuring {LOST} (with 1 sampled in turn with it)" in err
+    assert "2 of 12 cases were measured in part" in err
     assert ("flush_walk_bench: it broke" in out) == (fault == "crash")
     assert f"report: {world.folder / 'report.html'}" in out
+    rows = world.rows()
+    lost = {case for case, _ in rows if "queues:8/" in case}
+    assert sorted(rows) == sorted(
+        {(case, str(repetition)) for case, _ in rows for repetition in range(2)
+         if repetition == 0 or case not in lost})
+    assert len(set(rows)) == 22
+    notes = world.notes()
+    assert notes["cases_unfinished"] == sorted(lost) and notes["cases_not_measured"] == []
+    assert len(notes["failures"]) == 2
+    calls = (world.folder / "calls").read_text().splitlines()
+    assert len(calls) == 3  # the other sweep has one case of these
+
+
+def test_a_bench_that_went_on_by_itself_is_not_called_again(world: World) -> None:
+    status, _, err = world.run(*SMALL, BY_QUEUES, FAKE="skip", FAKE_AT="queues:8/")
+    assert status == 1
+    assert "2 of 12 cases were measured in part" in err
+    assert len(world.rows()) == 22
+    assert len((world.folder / "calls").read_text().splitlines()) == 2
+
+
+def test_a_bench_that_always_breaks_is_given_up(world: World) -> None:
+    status, _, err = world.run(*SMALL, FAKE="break", FAKE_WHERE="--blocks=64,256,1024,4096")
+    assert status == 1
+    assert "flush_walk_bench failed 5 times before it had finished a case" in err
+    assert f"24 of {len(PLANNED)} cases were not measured" in err
     last = PLANNED[-1].split("/")[0]  # the sweep that comes last
     assert world.cases()[-1].startswith(f"{last}/")
-    assert len(world.notes()["failures"]) == 2
 
 
 def test_a_bench_that_does_nothing_is_a_failure(world: World) -> None:
-    for bench in {sweep.bench for sweep in plan.quick_set(1)}:
-        (world.home / "bin" / bench).write_text("#!/bin/sh\nexit 0\n")
-    status, out, err = world.run(*SMALL)
+    (world.home / "bin" / "flush_walk_bench").write_text("#!/bin/sh\nexit 0\n")
+    status, out, err = world.run(*SMALL, BY_QUEUES)
     assert status == 1
-    assert f"{len(PLANNED)} of {len(PLANNED)} cases were not measured" in err
+    assert "12 of 12 cases were not measured" in err
     assert "nothing was measured, so there is no report" in err
     assert "report: " not in out
 
@@ -288,22 +180,12 @@ def test_the_real_report_is_made_of_a_run(
 ) -> None:
     folder = make_report()
     with (folder / "run.log").open("ab", buffering=0) as log:
-        its = run.Run(folder, options.request([]), ["scripts/run"], child.Stop(), log)
+        its = measuring.Run(folder, run.BINARIES, options.request([]), child.Stop(), log)
         answer = run.write_report(its)
     assert its.failures == []
     assert 4 <= len(answer) <= 7
     assert all(isinstance(line, str) and "\n" not in line for line in answer)
     assert (folder / "report.html").exists() and (folder / "report.md").exists()
-
-
-def wait_for_rows(world: World, count: int) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        for path in (world.home / "reports").glob("*/measurements.csv"):
-            if len(path.read_text().splitlines()) > count:
-                return
-        time.sleep(0.02)
-    raise AssertionError("no rows came")
 
 
 @pytest.mark.parametrize(
@@ -313,14 +195,14 @@ def test_interrupted_run_is_closed_and_reported(
     world: World, number: signal.Signals, status: int
 ) -> None:
     process = world.start(*SMALL, FAKE="slow")
-    wait_for_rows(world, 4)
+    world.wait_for("measurements.csv", 4)
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert process.returncode == status
     assert "stopping: waiting for flush_walk_bench" in out
     assert f"report: {world.folder / 'report.html'}" in out
     assert err == ""
-    assert (world.folder / "measurements.csv").read_text().endswith("closed,,\n")
+    assert (world.folder / "measurements.csv").read_text().endswith("closed,,,\n")
     assert (world.folder / "sigints_1").exists()
     assert len((world.folder / "calls").read_text().splitlines()) == 1
     assert world.notes()["interrupted"] is True
@@ -328,7 +210,7 @@ def test_interrupted_run_is_closed_and_reported(
 
 def test_nohup_outlives_its_terminal(world: World) -> None:
     process = world.start(*SMALL, "--filter=queues:8/", FAKE="slow", NOHUP="1")
-    wait_for_rows(world, 1)
+    world.wait_for("measurements.csv", 1)
     process.send_signal(signal.SIGHUP)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
@@ -344,7 +226,7 @@ def test_ctrl_c_of_a_terminal_reaches_the_bench_once(world: World) -> None:
         env={**world.environment, "FAKE": "slow"},
         start_new_session=True,
     )
-    wait_for_rows(world, 4)
+    world.wait_for("measurements.csv", 4)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode == 130
@@ -352,8 +234,8 @@ def test_ctrl_c_of_a_terminal_reaches_the_bench_once(world: World) -> None:
 
 
 def test_second_ctrl_c_ends_a_bench_that_does_not_stop(world: World) -> None:
-    process = world.start(*SMALL, FAKE="hang")
-    wait_for_rows(world, 4)
+    process = world.start(*SMALL, FAKE="hang", FAKE_AT="blocks:64/")
+    world.wait_for("stuck")
     process.send_signal(signal.SIGINT)
     time.sleep(0.6)
     assert process.poll() is None  # it waits

@@ -69,3 +69,5 @@ def test_two_runs_in_one_second_get_two_folders(
     wanted = options.request([])
     names = [run._make_folder(wanted).name for _ in range(3)]
     assert names == ["now", "now_2", "now_3"]
+    named = options.request(["--name=quiet.1"])
+    assert [run._make_folder(named).name for _ in range(2)] == ["now-quiet.1", "now-quiet.1_2"]

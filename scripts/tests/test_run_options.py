@@ -32,6 +32,10 @@ def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--repetitions=many"], "--repetitions: 'many' is not a number in 1..10000"),
         (["--out=/etc/passwd"], "--out: /etc/passwd is not a folder"),
         (["--out=/etc/passwd/x"], "/etc/passwd is not a folder that can be written to"),
+        (["--name="], "--name: '' is not a name"),
+        (["--name=../x"], "--name: '../x' is not a name: letters, digits, '.', '_' and '-'"),
+        (["--name=-x"], "--name: '-x' is not a name"),
+        ([f"--name={'x' * 41}"], "40 of them at most"),
         (["--ful"], "unrecognized arguments: --ful"),
         (["report"], "unrecognized arguments: report"),
     ],
@@ -86,7 +90,7 @@ def test_help_names_every_option_and_has_an_example(capsys: pytest.CaptureFixtur
     assert ended.value.code == 0
     text = capsys.readouterr().out
     for option in ("full", "filter", "cpus", "dry-run", "list", "out", "repetitions", "samples",
-                   "oracle"):
+                   "oracle", "name", "resume"):
         assert f"--{option}" in text
     assert "scripts/run --filter=" in text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flushwalk import plan, run, sweeps
+from flushwalk import calls, options, plan, run, sweeps
 from flushwalk.walks import WALKS
 
 SETS = [plan.quick_set(1), plan.quick_set(2), plan.full_set(1), plan.full_set(2), plan.full_set(24)]
@@ -110,20 +110,39 @@ def test_filter_leaves_the_cases_it_finds_and_no_empty_sweep() -> None:
 
 
 def test_filter_reaches_the_bench_as_exactly_these_names() -> None:
-    (sweep,) = plan.narrowed(plan.quick_set(2), re.compile("none/blocks:64/full:[0-9]+/dirty:10/queues:1/"))
-    flag = next(flag for flag in sweep.flags() if flag.startswith("--benchmark_filter="))
-    pattern = re.compile(flag.split("=", 1)[1])
-    found = {case.name for case in sweep.all_cases() if pattern.search(case.name)}
-    assert found == {case.name for case in sweep.cases()}
-    assert len(found) == 6
-    assert pattern.search(next(iter(found)) + "/manual_time")  # Google Benchmark's own additions
+    pattern = re.compile("none/blocks:64/full:[0-9]+/dirty:10/queues:1/")
+    (sweep,) = plan.narrowed(plan.quick_set(2), pattern)
+    assert sweep.flags()[-1] == "--cases=/dev/stdin"
+    assert sweep.spoken_cases().splitlines() == [case.name for case in sweep.cases()]
+    assert len(sweep.cases()) == 6
 
 
 def test_a_filter_that_takes_all_of_a_sweep_is_not_passed_on() -> None:
     for sweep in plan.narrowed(plan.quick_set(2), re.compile("")):
-        assert not any(flag.startswith("--benchmark_filter") for flag in sweep.flags())
+        assert "--cases=/dev/stdin" not in sweep.flags() and not sweep.spoken_cases()
 
 
+def test_a_plan_has_another_fingerprint_when_it_measures_anything_else() -> None:
+    usual = plan.fingerprint(plan.quick_set(2))
+    assert usual == plan.fingerprint(plan.quick_set(2))
+    others = [plan.quick_set(1), plan.full_set(2), plan.quick_set(2)[1:],
+              plan.narrowed(plan.quick_set(2), samples=3),
+              plan.narrowed(plan.quick_set(2), re.compile("full:50")),
+              plan.narrowed(plan.quick_set(2), re.compile("full:90"))]
+    assert len({usual, *map(plan.fingerprint, others)}) == 1 + len(others)
+
+
+# How the rivals of a group differ, by bench: what SCHEMA.md says of pairs.
+RIVALS = {
+    "flush_walk": "walk|check", "flush_range": "gather|code", "patch_series": "revision",
+    "alloc_free": "queues|revision|walk|last_free", "xarray": "container",
+}
+
+
+def without_rivals(case: str) -> str:
+    bench = case.split("/")[0]
+    same = re.sub(f"/({RIVALS[bench]}):[^/]+", "", case)
+    return re.sub("operation:iterate[a-z_]*", "operation:iterate", same)
 
 
 @pytest.mark.parametrize("pattern", [None, re.compile("xarray.*full:50/|64")])
@@ -135,12 +154,16 @@ def test_the_benches_make_exactly_these_cases(pattern: re.Pattern[str] | None) -
             pytest.skip(f"{sweep.bench} is not built")
         # Where a container is not installed the bench makes the cases of the fallback.
         for planned in [some for some in (sweep, sweep.fallback()) if some is not None]:
-            command = [str(program), *planned.flags(), "--dry-run"]
-            listed = subprocess.run(command, capture_output=True, text=True)
-            if listed.returncode == 0:
+            told = calls.ask(run.BINARIES, options.request([]), planned)
+            if isinstance(told, calls.Call):
                 break
-        assert listed.returncode == 0, listed.stderr
-        assert sorted(listed.stdout.split()) == sorted(case.name for case in planned.cases())
+        assert isinstance(told, calls.Call), told
+        groups = told.groups
+        assert sorted(itertools.chain(*groups)) == sorted(case.name for case in planned.cases())
+        # The groups in which they are measured, lost and gone on with: each whole, and no larger.
+        kinds = [{without_rivals(case) for case in group} for group in groups]
+        assert all(len(kind) == 1 for kind in kinds)
+        assert len(set.union(*kinds)) == len(groups)
 
 
 def test_the_full_set_has_flushes_that_the_bench_makes() -> None:

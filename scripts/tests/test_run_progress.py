@@ -90,17 +90,33 @@ def test_a_sweep_that_failed_counts_as_over() -> None:
     assert left.fraction == pytest.approx(planned[0].seconds() / plan.total_seconds(planned))
 
 
+def test_a_sweep_that_is_called_again_has_lost_a_case() -> None:
+    planned = two_sweeps()
+    left = progress.TimeLeft(planned, Clock())
+    left.begin(planned[0])
+    left.begin(planned[1])
+    names = [case.name for case in planned[1].cases()]
+    rest = planned[1].among(set(names[1:]))
+    assert rest is not None
+    left.step(names[0], 3, 40)
+    left.go_on(rest)
+    total = plan.total_seconds(planned)
+    assert left.fraction == pytest.approx(1 - rest.seconds() / total)
+    left.step(names[-1], 10, 10)
+    assert left.fraction == pytest.approx(1.0)
+
+
 def test_without_a_terminal_a_line_every_ten_seconds() -> None:
     clock, out = Clock(), io.StringIO()
     left = progress.TimeLeft(two_sweeps(), clock)
     with progress.Lines(out, clock) as shown:
         for _ in range(100):
-            shown.tick("flush_walk/x", left)
+            shown.tick(progress.Place("flush_walk/x", 3, 40), left)
             clock.now += 0.25
     lines = out.getvalue().splitlines()
     assert len(lines) == 3  # at 0, 10 and 20 s of 25
     assert lines[0].startswith("  0%")
-    assert "left" in lines[0] and "flush_walk/x" in lines[0]
+    assert lines[0].endswith(" left  3/40  flush_walk/x")
 
 
 def test_no_terminal_gets_lines_and_a_terminal_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,18 +146,19 @@ def test_the_bar_shows_percent_case_and_time_left(monkeypatch: pytest.MonkeyPatc
     left.begin(planned[0])
     left.begin(planned[1])
     with progress.Bar(console) as shown:
-        shown.tick("flush_walk/walk:xarray/gather:hull/shootdown:none/blocks:[64]", left)
+        case = "flush_walk/walk:xarray/gather:hull/shootdown:none/blocks:[64]"
+        shown.tick(progress.Place(case, 7, 100), left)
         shown.say("flush_walk_bench: [note]")
     text = out.getvalue()
     assert "walk:" not in text and "hull" not in text
-    assert "none blocks:[64]" in text and " left" in text and " %" in text
+    assert "7/100  none blocks:[64]" in text and " left" in text and " %" in text
     assert "flush_walk_bench: [note]" in text
 
 
 @pytest.mark.parametrize(
     "line",
     ["", "{", "[1]", '{"case": 1, "done": 1, "total": 2}', '{"done": 1, "total": 2}', "null",
-     "Run on (2 X 2400 MHz CPU s)"],
+     '{"case": "x", "done": 1, "total": 2, "finished": "x"}', "Run on (2 X 2400 MHz CPU s)"],
 )
 def test_other_lines_are_no_progress(line: str) -> None:
     assert as_progress(line) is None

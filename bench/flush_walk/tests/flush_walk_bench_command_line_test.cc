@@ -219,7 +219,7 @@ TEST_F(BenchCommandLine, HelpNamesEveryFlag) {
   for (const char* const flag :
        {"--walk", "--blocks", "--full", "--dirty", "--dirty-slots", "--queues", "--gather",
         "--shootdown", "--responders", "--samples", "--repetitions", "--out", "--cpus",
-        "--list-shootdowns", "--dry-run", "--progress", "--benchmark_filter"}) {
+        "--list-shootdowns", "--dry-run", "--cases", "--progress", "--benchmark_filter"}) {
     EXPECT_THAT(outcome.out, HasSubstr(flag));
   }
 }
@@ -236,9 +236,28 @@ TEST_F(BenchCommandLine, DryRunPrintsTheCasesAndMakesNothing) {
         "queues:1/responders:0",
         walk, blocks);
   };
-  EXPECT_THAT(lines_of(outcome.out), ElementsAre(name("xarray", 8), name("free_list", 8),
-                                                 name("xarray", 4), name("free_list", 4)));
+  const std::string small = name("xarray", 4);
+  EXPECT_THAT(lines_of(outcome.out), ElementsAre(name("xarray", 8), name("free_list", 8), "", small,
+                                                 name("free_list", 4)));
   EXPECT_FALSE(fs::exists(out));
+}
+
+TEST_F(BenchCommandLine, MeasuresOnlyTheCasesOfAList) {
+  const Arguments both = {"--blocks=8,4", "--full=50", "--walk=xarray,free_list"};
+  const std::vector<std::string> all = lines_of(run(kBench, both + Arguments{"--dry-run"}).out);
+  ASSERT_THAT(all, SizeIs(5));
+  const Arguments listed = both + Arguments{"--cases=/dev/stdin", "--dry-run"};
+  EXPECT_THAT(lines_of(run(kBench, listed, all[4] + "\n\n" + all[0] + "\n").out),
+              ElementsAre(all[0], "", all[4]));
+  // Part of a name is none.
+  const std::string part = all[0].substr(0, all[0].size() - 2);
+  expect_one_line(run(kBench, listed, all[0] + "\n" + part + "\n"),
+                  "flush_walk_bench: --cases: ", part + " is not among the cases");
+  expect_one_line(run(kBench, listed, "\n"), "flush_walk_bench: --cases: ", "names no case");
+  expect_one_line(run(kBench, both + Arguments{"--cases=/not/there"}),
+                  "flush_walk_bench: --cases: /not/there: ", "No such file");
+  expect_one_line(run(kBench, both + Arguments{"--cases=/"}),
+                  "flush_walk_bench: --cases: /: ", "directory");
 }
 
 TEST_F(BenchCommandLine, ListShootdownsTellsEachOnce) {
@@ -359,6 +378,8 @@ TEST_F(BenchCommandLine, ProgressIsOneObjectALine) {
     EXPECT_GE(json.at("seconds").get<double>(), 0);
     EXPECT_THAT(json.at("case").get<std::string>(), StartsWith("flush_walk/"));
     done.push_back(json.at("done"));
+    const auto finished = json.value("finished", std::vector<std::string>());
+    EXPECT_THAT(finished, SizeIs(done.back() % 4 == 0 ? 2 : 0)) << "both walks, in their last";
   }
   EXPECT_THAT(done, ElementsAre(2, 4, 6, 8));
 }

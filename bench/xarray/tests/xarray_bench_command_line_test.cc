@@ -98,7 +98,7 @@ TEST_F(XArrayCommandLine, DryRunPrintsTheCasesAndMakesNothing) {
   EXPECT_THAT(outcome.err, IsEmpty());
   EXPECT_THAT(lines_of(outcome.out),
               ElementsAre("xarray/container:xarray/operation:load/entries:16/keys:dense",
-                          "xarray/container:std_map/operation:load/entries:16/keys:dense",
+                          "xarray/container:std_map/operation:load/entries:16/keys:dense", "",
                           "xarray/container:xarray/operation:set_mark/entries:16/keys:dense"));
   EXPECT_FALSE(fs::exists(out));
 }

@@ -6,7 +6,7 @@ import pandas as pd
 
 from flushwalk import wording
 from flushwalk.document import Block, Bullets, Numbers, Paragraph, Section
-from flushwalk.facts import Facts
+from flushwalk.facts import UNKNOWN, Facts
 from flushwalk.figures.base import Table
 from flushwalk.figures.walk_and_shootdown import proven
 from flushwalk.sections.base import Context
@@ -47,10 +47,22 @@ def _run_notes(run: Facts) -> tuple[str, ...]:
     notes = []
     if run.value("interrupted") is True:
         notes.append("The run was interrupted: what it had measured until then is here.")
-    missing = run.value("cases_not_measured")
-    if isinstance(missing, list) and missing:
-        notes.append(f"{wording.count(len(missing))} of {run.text('cases_planned')} planned cases "
-                     f"were not measured, the first of them {missing[0]}.")
+    sittings = run.value("sittings")
+    if isinstance(sittings, list):
+        if run.value("interrupted") is None:
+            notes.append("The run was killed, or is not at its end: what it had measured until "
+                         "now is here. scripts/run --resume goes on with it.")
+        if len(sittings) > 1:
+            began = wording.listing(str(sitting.get("began", UNKNOWN)) for sitting in sittings)
+            notes.append(f"The run was measured in {len(sittings)} sittings, begun {began}. What "
+                         "was sampled in turn was measured in one of them, ratios of pairs "
+                         "therefore; what differs in size or load may be of several.")
+    for key, how in (("cases_not_measured", "were not measured"),
+                     ("cases_unfinished", "have fewer repetitions than planned")):
+        cases = run.value(key)
+        if isinstance(cases, list) and cases:
+            notes.append(f"{wording.count(len(cases))} of {run.text('cases_planned')} planned "
+                         f"cases {how}, the first of them {cases[0]}.")
     failures = run.value("failures")
     return (*notes, *(str(failure) for failure in failures)) if isinstance(
         failures, list) else tuple(notes)
