@@ -17,9 +17,9 @@ SCRIPTS = Path(__file__).resolve().parents[1]
 
 # Takes the bench's own flags; writes a row a case and repetition into both files, group after group,
 # and progress as the bench does. Its cells tell which process wrote them. FAKE says how it fails:
-# refuse, or break before anything, where the flags have FAKE_WHERE; skip, crash, killed, hang or wait
-# (until it has lost its parent) after one repetition of the group that FAKE_AT names a case of; slow is
-# there to be interrupted.
+# refuse, or break before anything, where the flags have FAKE_WHERE; killed and skip before, crash,
+# hang and wait (until it has lost its parent) after one repetition of the groups that FAKE_AT names a
+# case of; slow is there to be interrupted.
 BENCH = r'''import json, os, re, signal, sys, time
 fault, parent = os.environ.get("FAKE", ""), os.getppid()
 here = os.environ.get("FAKE_WHERE", "") in " ".join(sys.argv)
@@ -91,7 +91,7 @@ for group in groups:
     hit = fault not in ("", "slow") and any(
         re.search(os.environ.get("FAKE_AT", "^$"), name) for name in group)
     for repetition in range(repetitions):
-        if hit and repetition == 1:
+        if hit and repetition == (fault not in ("killed", "skip")):
             failed = 1
             if fault == "skip":
                 break

@@ -124,9 +124,8 @@ def test_a_folder_in_use_is_refused(killed: World) -> None:
 
 
 def test_a_lost_case_is_tried_again_and_then_all_is_over(world: World) -> None:
-    assert world.run(*SOME, FAKE="killed", FAKE_AT="queues:8/")[0] == 1
+    assert world.run(*SOME, FAKE="crash", FAKE_AT="queues:8/")[0] == 1
     before = (world.folder / "measurements.csv").read_bytes()
-    (world.folder / "stuck").unlink(missing_ok=True)
     status, out, err = world.run(f"--resume={world.folder}")
     assert (status, err) == (0, "")
     assert "measuring 2 cases" in out
