@@ -285,6 +285,8 @@ def _prepare(arguments: Sequence[str]) -> _Prepared:
     wanted, planned = what_can_be_measured(wanted)
     left_out = {case.name for case in everything} - {
         case.name for case in plan.all_cases(wanted.sweeps)}
+    for note in wanted.notes:
+        print(note, flush=True)
     if not short.is_fit(BINARIES, wanted.strict):
         raise _Unfit("--strict: not measured; scripts/doctor tells how to mend it")
     folder = _make_folder(wanted)
@@ -317,8 +319,6 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     wanted, folder = ready.wanted, ready.folder
-    for note in wanted.notes:
-        print(note, flush=True)
     record = Record(wanted, arguments, ready.left_out)
     with ready.log as log:
         try:
