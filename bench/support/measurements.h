@@ -55,12 +55,17 @@ struct MeasurementRow {
   std::optional<std::uint64_t> flush_every;
   std::string container;
   std::string operation;
+  std::string arm;
   std::string keys;
   std::optional<std::uint64_t> entries;
   std::optional<std::uint64_t> ranges;
   std::optional<std::uint64_t> gap_pages;
   std::optional<std::uint64_t> working_set_pages;
   std::string code;
+  std::string page_size;
+  std::string responder_does;
+  std::optional<std::uint64_t> rate;
+  std::optional<std::uint64_t> initiators;
   std::optional<std::uint64_t> responders;
   std::string placement;
   unsigned initiator_cpu = 0;
@@ -88,6 +93,11 @@ struct MeasurementRow {
   std::optional<std::uint64_t> shootdown_calls;
   std::optional<std::uint64_t> exact_flushes;
   std::optional<std::uint64_t> lock_waits;
+  std::optional<std::uint64_t> unproven_operations;
+  std::optional<std::uint64_t> unproven_away;
+  std::optional<std::uint64_t> unproven_ran_on;
+  std::optional<std::uint64_t> unproven_long;
+  std::optional<std::uint64_t> stray_gaps;
 
   std::uint64_t shootdowns_expected = 0;
   std::uint64_t shootdowns_proven = 0;

@@ -91,12 +91,17 @@ MeasurementRow distinct_row() {
   row.flush_every = 16;
   row.container = "judy";
   row.operation = "load";
+  row.arm = "untouched";
   row.keys = "random";
   row.entries = 14;
   row.ranges = 15;
   row.gap_pages = 17;
   row.working_set_pages = 18;
   row.code = "by_hand";
+  row.page_size = "2m";
+  row.responder_does = "spin";
+  row.rate = 126;
+  row.initiators = 127;
   row.responders = 5;
   row.placement = "compact";
   row.initiator_cpu = 6;
@@ -122,6 +127,11 @@ MeasurementRow distinct_row() {
   row.shootdown_calls = 109;
   row.exact_flushes = 122;
   row.lock_waits = 121;
+  row.unproven_operations = 128;
+  row.unproven_away = 129;
+  row.unproven_ran_on = 130;
+  row.unproven_long = 131;
+  row.stray_gaps = 132;
   row.shootdowns_expected = 110;
   row.shootdowns_proven = 111;
   row.tlb_interrupts = 112;
@@ -196,12 +206,17 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"flush_every", "16"},
       {"container", "judy"},
       {"operation", "load"},
+      {"arm", "untouched"},
       {"keys", "random"},
       {"entries", "14"},
       {"ranges", "15"},
       {"gap_pages", "17"},
       {"working_set_pages", "18"},
       {"code", "by_hand"},
+      {"page_size", "2m"},
+      {"responder_does", "spin"},
+      {"rate", "126"},
+      {"initiators", "127"},
       {"responders", "5"},
       {"placement", "compact"},
       {"initiator_cpu", "6"},
@@ -227,6 +242,11 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"shootdown_calls", "109"},
       {"exact_flushes", "122"},
       {"lock_waits", "121"},
+      {"unproven_operations", "128"},
+      {"unproven_away", "129"},
+      {"unproven_ran_on", "130"},
+      {"unproven_long", "131"},
+      {"stray_gaps", "132"},
       {"shootdowns_expected", "110"},
       {"shootdowns_proven", "111"},
       {"tlb_interrupts", "112"},
