@@ -44,7 +44,7 @@ int run(int argc, char** argv) {
     add_axis_flags(line, &axes);
     line->add_switch("--list-axes", &list_axes, "Say what each axis and metric is, and end");
   };
-  program.answer = [&]() -> std::optional<ExitCode> {
+  program.answer = [&](const RunOptions&) -> std::optional<ExitCode> {
     if (!list_axes) {
       return std::nullopt;
     }

@@ -8,7 +8,7 @@
 
 #include "allocator/vmap_allocator.h"
 #include "bench/alloc_free/exchange_ring.h"
-#include "bench/alloc_free/worker_team.h"
+#include "bench/support/worker_team.h"
 #include "bench/support/clock.h"
 
 namespace flushwalk {

@@ -50,7 +50,7 @@ int run(int argc, char** argv) {
     add_axis_flags(line, &axes);
     shootdowns.add(line);
   };
-  program.answer = [&] { return shootdowns.answer(); };
+  program.answer = [&](const RunOptions&) { return shootdowns.answer(); };
   program.make_groups = [&] { return make_range_cases(axes); };
   return bench_main(argc, argv, program);
 }

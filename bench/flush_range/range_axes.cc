@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "bench/flush_range/by_hand.h"
-#include "bench/flush_range/working_set.h"
+#include "bench/support/working_set.h"
 #include "bench/support/axis_reader.h"
 
 namespace flushwalk {

@@ -20,7 +20,7 @@
 #include "bench/flush_range/by_hand.h"
 #include "bench/flush_range/dirty_space.h"
 #include "bench/flush_range/range_axes.h"
-#include "bench/flush_range/working_set.h"
+#include "bench/support/working_set.h"
 #include "bench/support/case_group.h"
 #include "bench/support/proof.h"
 #include "bench/support/responders.h"

@@ -7,7 +7,7 @@
 #include <span>
 
 #include "allocator/geometry.h"
-#include "bench/flush_range/working_set.h"
+#include "bench/support/working_set.h"
 #include "bench/support/clock.h"
 
 namespace flushwalk {

@@ -45,7 +45,7 @@ int run(int argc, char** argv) {
                      "in turn with each flush that has a shootdown, time its walk alone and its "
                      "shootdown alone: do they add up?");
   };
-  program.answer = [&] { return shootdowns.answer(); };
+  program.answer = [&](const RunOptions&) { return shootdowns.answer(); };
   program.make_groups = [&] { return make_walk_cases(axes); };
   return bench_main(argc, argv, program);
 }

@@ -28,7 +28,7 @@ int run(int argc, char** argv) {
     shootdowns.add(line);
     line->add_switch("--list-workloads", &list, "say what each of them does, and stop");
   };
-  program.answer = [&]() -> std::optional<ExitCode> {
+  program.answer = [&](const RunOptions&) -> std::optional<ExitCode> {
     if (!list) {
       return shootdowns.answer();
     }

@@ -72,7 +72,7 @@ int bench_main(int argc, char** argv, const BenchProgram& program) {
     list_counters(std::cout);
     return 0;
   }
-  if (const auto exit = program.answer()) {
+  if (const auto exit = program.answer(options)) {
     return exit->code;
   }
   benchmark::Initialize(&argc, argv);

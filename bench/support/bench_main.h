@@ -24,7 +24,9 @@ struct BenchProgram {
   std::function<void(CommandLine*)> add_flags;
   // The command line was read. An exit code: a flag asked for something else than measuring, and
   // has been answered.
-  std::function<std::optional<ExitCode>()> answer = [] { return std::nullopt; };
+  std::function<std::optional<ExitCode>(const RunOptions&)> answer = [](const RunOptions&) {
+    return std::nullopt;
+  };
   // What a run is told on standard error when all its input was found good: a line, or nothing.
   std::function<std::string()> remark = [] { return std::string(); };
   // Why --oracle has nothing to look at in this bench; empty where it has.

@@ -33,4 +33,22 @@ GapMatches match_gaps(std::span<const ShootdownWindow> windows, std::span<const 
   return matches;
 }
 
+std::vector<Ticks> time_in_gaps(std::span<const ShootdownWindow> windows,
+                                std::span<const Gap> gaps) {
+  std::vector<Ticks> times;
+  times.reserve(windows.size());
+  std::size_t first = 0;
+  for (const ShootdownWindow& window : windows) {
+    while (first < gaps.size() && gaps[first].end <= window.begin) {
+      ++first;
+    }
+    Ticks inside = 0;
+    for (std::size_t i = first; i < gaps.size() && gaps[i].begin < window.end; ++i) {
+      inside += std::min(gaps[i].end, window.end) - std::max(gaps[i].begin, window.begin);
+    }
+    times.push_back(inside);
+  }
+  return times;
+}
+
 }  // namespace flushwalk

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "bench/support/clock.h"
-#include "bench/support/responders.h"
+#include "bench/support/gap_loop.h"
 
 namespace flushwalk {
 
@@ -35,6 +35,10 @@ struct GapMatches {
 // ticks.
 GapMatches match_gaps(std::span<const ShootdownWindow> windows, std::span<const Gap> gaps,
                       Ticks slack);
+
+// How much of each window lies in gaps, ticks. Both ascending in time; windows do not overlap.
+std::vector<Ticks> time_in_gaps(std::span<const ShootdownWindow> windows,
+                                std::span<const Gap> gaps);
 
 }  // namespace flushwalk
 

@@ -61,22 +61,18 @@ Usage read_usage() {
           static_cast<std::uint64_t>(usage.ru_minflt + usage.ru_majflt)};
 }
 
-TlbBatch::TlbBatch(const Responders* responders, bool counting)
-    : responders_(responders), counting_(counting) {
+TlbBatch::TlbBatch(std::span<const int> cpus, bool counting) : cpus_(cpus), counting_(counting) {
   if (counting_) {
     before_ = read_interrupts();
   }
 }
 
 void TlbBatch::end(Proof* proof) const {
-  if (responders_ == nullptr) {
-    return;
-  }
   const InterruptCounts after = counting_ ? read_interrupts() : InterruptCounts{};
-  proof->responders.resize(responders_->size());
-  for (std::size_t i = 0; i < responders_->size(); ++i) {
+  proof->responders.resize(cpus_.size());
+  for (std::size_t i = 0; i < cpus_.size(); ++i) {
     ResponderResult& responder = proof->responders[i];
-    responder.cpu = responders_->cpu(i);
+    responder.cpu = cpus_[i];
     const auto moved =
         interrupts_between(before_.tlb, after.tlb, static_cast<unsigned>(responder.cpu));
     if (moved) {

@@ -64,12 +64,14 @@ Usage read_usage();
 // From its making to end(): how far the TLB row moves on the responders' CPUs.
 class TlbBatch {
  public:
-  // responders: null without any. counting: whether the row says anything of what is flushed.
-  TlbBatch(const Responders* responders, bool counting);
+  // cpus: the responders'; they outlive it. counting: whether the row says anything of what is
+  // flushed.
+  TlbBatch(std::span<const int> cpus, bool counting);
+  // Sees to it that there is a result for each CPU.
   void end(Proof* proof) const;
 
  private:
-  const Responders* responders_;
+  std::span<const int> cpus_;
   bool counting_;
   InterruptCounts before_;
 };

@@ -2,13 +2,12 @@
 // notice.
 //
 // Each is pinned to its CPU and, while it runs, does one thing: read one of its pages (so that
-// their translations are in its TLB, and this process's page tables are loaded on its CPU), then
-// the clock. Two readings further apart than a threshold are a gap: something else ran there. Gaps
-// are kept with their time, and matched with the flushes afterwards: a gap that begins while a
-// flush is in its system call is that flush's interruption. After a gap the loop also notes how
-// long it took to read every page once, and once more: what the interruption cost beyond itself,
-// where it took translations away. The loop makes no system call and takes no lock; recording is a
-// store to memory touched before.
+// their translations are in its TLB, and this process's page tables are loaded on its CPU), or what
+// else it is told to, then the clock (gap_loop.h). Gaps are kept with their time, and matched with
+// the flushes afterwards: a gap that begins while a flush is in its system call is that flush's
+// interruption. After a gap the loop also notes how long it took to read every page once, and once
+// more: what the interruption cost beyond itself, where it took translations away. The loop takes
+// no lock, and makes no system call unless it is told to.
 //
 // With counters each responder has its own: count(), stop_counting() and add_counts_to() are
 // orders, which it carries out between two turns of its loop; they return when all have.
@@ -33,31 +32,26 @@
 #include "bench/counters/counters.h"
 #include "bench/counters/thread_counters.h"
 #include "bench/support/clock.h"
+#include "bench/support/gap_loop.h"
 #include "bench/support/kernel_tables.h"
 #include "bench/support/statistics.h"
 #include "topology/pinned_thread.h"
 
 namespace flushwalk {
 
-struct Gap {
-  Ticks begin;  // the last reading before
-  Ticks end;    // the first one after
-  // From the end on, turns of the loop for as many as there are pages, and for as many again; with
-  // the reading of the clock in each. 0: another gap or the pause came before.
-  std::uint32_t first_round = 0;
-  std::uint32_t second_round = 0;
-};
-
 class Responders {
  public:
   // One thread for each CPU, asleep. pages: what they read; each must stay readable; may be empty.
+  // Where they write, each writes a byte of its own, of another line than its neighbours'.
   // gap_capacity: gaps kept of one run, by each. counters: null counts nothing; they outlive the
   // responders. nullptr, with one line in *error, when a thread cannot be pinned.
   static std::unique_ptr<Responders> start(const topology::Machine& machine,
                                            const std::vector<int>& cpus, const Clock& clock,
-                                           std::vector<Address> pages, std::size_t gap_capacity,
-                                           std::string* error, const Counters* counters = nullptr,
-                                           std::size_t rivals = 1);
+                                           const std::vector<Address>& pages,
+                                           std::size_t gap_capacity, std::string* error,
+                                           const Counters* counters = nullptr,
+                                           std::size_t rivals = 1,
+                                           GapLoopTurn turn = GapLoopTurn::read);
   ~Responders();
   Responders(const Responders&) = delete;
   Responders& operator=(const Responders&) = delete;
@@ -84,7 +78,7 @@ class Responders {
   std::size_t lost_gaps(std::size_t i) const { return responders_[i]->gaps.refused(); }
   // What the kernel counted for the thread from begin to end of its last run.
   const ThreadCounts& counts(std::size_t i) const { return responders_[i]->counts; }
-  // Shorter gaps are not recorded: 300 ns, or 8 turns of the loop where that is more.
+  // Shorter gaps are not recorded (gap_threshold()).
   Ticks threshold(std::size_t i) const { return responders_[i]->threshold; }
 
  private:
@@ -95,30 +89,26 @@ class Responders {
     explicit Responder(std::size_t gap_capacity) : gaps(gap_capacity) {}
 
     int cpu = 0;
+    std::vector<Address> pages;
     Ticks threshold = 0;
     SampleBuffer<Gap> gaps;
     ThreadCounts counts;
     std::optional<ThreadCounters> counters;  // its thread's
   };
 
-  Responders(const Clock& clock, std::vector<Address> pages, const Counters* counters,
-             std::size_t rivals);
+  Responders(const Clock& clock, const Counters* counters, std::size_t rivals, GapLoopTurn turn);
   void serve(Responder& responder);
   void loop(Responder& responder);
   void order(Phase phase);
   void follow(Responder& responder, int phase);
-  Ticks calibrate();
-  template <class Proceed>
-  void read_pages(Proceed&& proceed);
-  class RoundWatch;
 
   Clock clock_;
-  const std::vector<Address> pages_;
   std::atomic<int> phase_{kPaused};
   std::atomic<std::size_t> running_{0};
   std::atomic<std::size_t> followed_{0};
   const Counters* const counters_;
   const std::size_t rivals_;
+  const GapLoopTurn loop_turn_;
   unsigned turn_ = 0;      // of the order kCounting
   std::size_t rival_ = 0;  // of the order kAdding
   std::vector<std::unique_ptr<Responder>> responders_;

@@ -33,21 +33,6 @@ constexpr std::size_t kGapsToKeep = 1 << 14;
 bool nearly_all(std::uint64_t count, std::uint64_t all) { return count * 10 >= all * 9; }
 bool hardly_any(std::uint64_t count, std::uint64_t all) { return count * 10 <= all; }
 
-// What of the windows lies in gaps. Both ascend.
-Ticks overlap(const std::vector<ShootdownWindow>& windows, std::span<const Gap> gaps) {
-  Ticks all = 0;
-  std::size_t first = 0;
-  for (const ShootdownWindow& window : windows) {
-    while (first < gaps.size() && gaps[first].end <= window.begin) {
-      ++first;
-    }
-    for (std::size_t i = first; i < gaps.size() && gaps[i].begin < window.end; ++i) {
-      all += std::min(gaps[i].end, window.end) - std::max(gaps[i].begin, window.begin);
-    }
-  }
-  return all;
-}
-
 // A page of memory that shootdowns take a permission from.
 class Page {
  public:
@@ -128,7 +113,9 @@ class Prober {
     for (const ShootdownWindow& window : windows) {
       made.time += window.end - window.begin;
     }
-    made.stopped = overlap(windows, responders_.gaps(0));
+    for (const Ticks stopped : time_in_gaps(windows, responders_.gaps(0))) {
+      made.stopped += stopped;
+    }
     return made;
   }
 

@@ -43,7 +43,7 @@ int run(int argc, char** argv) {
     line->add_switch("--list-containers", &list_containers,
                      "Say which containers this program has, and why not the others, and end");
   };
-  program.answer = [&]() -> std::optional<ExitCode> {
+  program.answer = [&](const RunOptions&) -> std::optional<ExitCode> {
     if (list_containers) {
       std::fputs(container_list().c_str(), stdout);
       return ExitCode{0};

@@ -5,7 +5,7 @@
 
 #include <thread>
 
-#include "bench/alloc_free/worker_team.h"
+#include "bench/support/worker_team.h"
 
 namespace flushwalk {
 namespace {

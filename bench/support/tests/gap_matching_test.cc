@@ -135,5 +135,12 @@ TEST(GapMatching, WindowsAndGapsAreMatchedInOrder) {
   EXPECT_EQ(matches.stalls, stalls);
 }
 
+TEST(TimeInGaps, IsWhatOfEachWindowLiesInThem) {
+  const std::vector<ShootdownWindow> windows = {{100, 200, 1}, {300, 400, 1}, {500, 600, 1}};
+  // Before, over the first's begin, inside, from the first over all of the second, at an edge.
+  const std::vector<Gap> gaps = {{10, 90}, {95, 110}, {120, 125}, {190, 450}, {600, 700}};
+  EXPECT_THAT(time_in_gaps(windows, gaps), ElementsAre(10 + 5 + 10, 100, 0));
+}
+
 }  // namespace
 }  // namespace flushwalk

@@ -5,8 +5,8 @@
 // Private memory of its own, outside of every flushed range: the flush's system calls find nothing
 // of it in the page tables that they look at. One byte of each page is read, at another line of the
 // page each time, so that the lines do not fight for one place in the first cache.
-#ifndef FLUSHWALK_BENCH_FLUSH_RANGE_WORKING_SET_H_
-#define FLUSHWALK_BENCH_FLUSH_RANGE_WORKING_SET_H_
+#ifndef FLUSHWALK_BENCH_SUPPORT_WORKING_SET_H_
+#define FLUSHWALK_BENCH_SUPPORT_WORKING_SET_H_
 
 #include <cstddef>
 #include <memory>
@@ -47,4 +47,4 @@ class WorkingSet {
 
 }  // namespace flushwalk
 
-#endif  // FLUSHWALK_BENCH_FLUSH_RANGE_WORKING_SET_H_
+#endif  // FLUSHWALK_BENCH_SUPPORT_WORKING_SET_H_

@@ -6,8 +6,8 @@
 // caller's after the acquire load that sees the worker's release decrement of busy_. Between tasks
 // a worker is offline to RCU, so that the caller may wait for grace periods; it spins for a
 // moment, as the next task mostly follows at once, and then sleeps.
-#ifndef FLUSHWALK_BENCH_ALLOC_FREE_WORKER_TEAM_H_
-#define FLUSHWALK_BENCH_ALLOC_FREE_WORKER_TEAM_H_
+#ifndef FLUSHWALK_BENCH_SUPPORT_WORKER_TEAM_H_
+#define FLUSHWALK_BENCH_SUPPORT_WORKER_TEAM_H_
 
 #include <sched.h>
 
@@ -80,4 +80,4 @@ class StartLine {
 
 }  // namespace flushwalk
 
-#endif  // FLUSHWALK_BENCH_ALLOC_FREE_WORKER_TEAM_H_
+#endif  // FLUSHWALK_BENCH_SUPPORT_WORKER_TEAM_H_

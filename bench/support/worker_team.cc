@@ -1,4 +1,4 @@
-#include "bench/alloc_free/worker_team.h"
+#include "bench/support/worker_team.h"
 
 #include <stop_token>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "bench/flush_range/working_set.h"
+#include "bench/support/working_set.h"
 
 #include <fmt/core.h>
 #include <sys/mman.h>

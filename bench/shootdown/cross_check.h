@@ -1,0 +1,51 @@
+// Cross-check: the loop of will-it-scale's tlb_flush2, as it is described, in its unit: so that
+// both can be held side by side. Each thread has a private mapping of 1 MiB, and goes over its
+// pages: a page is written, discarded with madvise(DONTNEED), and read back. One page is a loop.
+//
+// A page that is read back must be zero: otherwise a stale translation was used.
+#ifndef FLUSHWALK_BENCH_SHOOTDOWN_CROSS_CHECK_H_
+#define FLUSHWALK_BENCH_SHOOTDOWN_CROSS_CHECK_H_
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+
+#include "bench/support/bad_input.h"
+
+namespace flushwalk {
+
+// The loop, in one thread, until `stop`.
+class DiscardLoop {
+ public:
+  // nullopt, and *error an errno, when there is no memory.
+  static std::optional<DiscardLoop> make(int* error);
+  ~DiscardLoop();
+  DiscardLoop(DiscardLoop&& other) noexcept;
+  DiscardLoop& operator=(DiscardLoop&&) = delete;
+
+  // Adds its loops to *loops as they are done. 0, or the errno of an madvise that failed; EFAULT:
+  // a page was not zero when it was read back.
+  int run(const std::atomic<bool>& stop, std::atomic<std::uint64_t>* loops);
+
+ private:
+  explicit DiscardLoop(unsigned char* memory) : memory_(memory) {}
+
+  unsigned char* memory_;
+};
+
+struct CrossCheckTexts {
+  std::string seconds = "5";  // that are counted, of each number of threads; 1..3600
+  std::string cpus;           // as of --cpus; empty: the nearest, one a core
+};
+
+// Measures 1, 2, ... threads, up to the CPUs listed or the cores there are, and prints a line for
+// each: "threads  loops/s  by thread". A Problem is bad input; what fails later is in *error, as
+// one line, and the lines before it have been printed.
+std::optional<Problem> cross_check(const CrossCheckTexts& texts, std::ostream& out,
+                                   std::string* error);
+
+}  // namespace flushwalk
+
+#endif  // FLUSHWALK_BENCH_SHOOTDOWN_CROSS_CHECK_H_
