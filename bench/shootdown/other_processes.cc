@@ -60,6 +60,7 @@ std::unique_ptr<OtherProcesses> OtherProcesses::start(const topology::Machine& m
         recorder.turn(now);
         return !mail.stop.load(std::memory_order_relaxed);
       });
+      recorder.turn(clock.now());
       std::copy(gaps.values().begin(), gaps.values().end(), mail.first_gap());
       mail.gaps = gaps.size();
       mail.lost = gaps.refused();

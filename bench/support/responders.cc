@@ -147,6 +147,8 @@ void Responders::loop(Responder& responder) {
       recorder.turn(now);
       return phase_.load(std::memory_order_relaxed) == phase;
     });
+    // What began after the last reading, and before the order was seen, is a gap, too.
+    recorder.turn(clock_.now());
     phase = phase_.load(std::memory_order_acquire);
     if (phase >= kRunning) {
       follow(responder, phase);

@@ -92,11 +92,17 @@ bool allow_only(const std::vector<long>& calls) {
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-std::vector<long> calls_of(ShootdownKind kind) {
+// Leaving, and reading the clock.
+std::vector<long> calls_of_all() {
   std::vector<long> calls = {SYS_exit_group};
   if (counter::kSource == ClockSource::clock_monotonic_raw) {
     calls.push_back(SYS_clock_gettime);
   }
+  return calls;
+}
+
+std::vector<long> calls_of(ShootdownKind kind) {
+  std::vector<long> calls = calls_of_all();
   switch (kind) {
     case ShootdownKind::none:
       break;
@@ -134,5 +140,11 @@ void allocate_malloc() {
 void ask_for_the_process() { syscall(SYS_getpid); }
 
 bool allow_calls_of_only(ShootdownKind kind) { return allow_only(calls_of(kind)); }
+
+bool allow_calls_of_only(SystemCall call) {
+  std::vector<long> calls = calls_of_all();
+  calls.push_back(call.number);
+  return allow_only(calls);
+}
 
 }  // namespace flushwalk

@@ -47,13 +47,19 @@ constexpr int kNoSeccomp = 77;
 // From here on the process may leave, read the clock, and make the calls of the backend, and is
 // killed by any other. False: there is no seccomp here.
 bool allow_calls_of_only(ShootdownKind kind);
+// The same, with one call of that number (SYS_mremap).
+struct SystemCall {
+  long number;
+};
+bool allow_calls_of_only(SystemCall call);
 
 // In a forked child under such a filter: act(), whose result is the exit code. The wait status.
-template <class Act>
-int run_under_filter(ShootdownKind kind, Act&& act) {
+// allowed: a ShootdownKind or a SystemCall.
+template <class Allowed, class Act>
+int run_under_filter(Allowed allowed, Act&& act) {
   const pid_t child = fork();
   if (child == 0) {
-    _exit(allow_calls_of_only(kind) ? std::forward<Act>(act)() : kNoSeccomp);
+    _exit(allow_calls_of_only(allowed) ? std::forward<Act>(act)() : kNoSeccomp);
   }
   int status = 0;
   EXPECT_EQ(waitpid(child, &status, 0), child);
