@@ -19,6 +19,7 @@ import pandas as pd
 from flushwalk import cli, measures, wording
 from flushwalk.facts import UNKNOWN, Facts
 from flushwalk.figures.stale_slots import left_stale
+from flushwalk.machine_facts import is_emulated
 from flushwalk.results import Results, load
 from flushwalk.statistics import BASELINE_WALK, with_ratios
 
@@ -150,7 +151,9 @@ def _traits(machine: Facts) -> list[str]:
     usable = machine.text("topology.usable_cpus")
     traits.append(f"CPUs {usable}" if usable != UNKNOWN else "CPUs unknown")
     vendor = machine.text("hypervisor.vendor")
-    if vendor == UNKNOWN:
+    if is_emulated(machine):
+        traits.append("emulated: its times mean nothing")
+    elif vendor == UNKNOWN:
         traits.append("hypervisor unknown")
     elif vendor != "none":
         traits.append(f"guest (CPUID: {vendor})")

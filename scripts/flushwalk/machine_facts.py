@@ -1,7 +1,7 @@
 """What a run must know of this machine before anything is built: its names, and the usable CPUs.
 
 For naming folders and choosing cases only; what a report says about the machine is in machine.json,
-which flush_walk_bench writes.
+which flush_walk_bench writes. And whether that machine's times mean anything.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import platform
 import re
 from datetime import datetime
 from pathlib import Path
+
+from flushwalk.facts import Facts
 
 _LONGEST_NAME = 40
 _NOISE = re.compile(r"\((r|tm|c)\)|@.*$|\b(cpu|processor|with)\b|\b\d+-core\b", re.IGNORECASE)
@@ -60,3 +62,9 @@ def usable_cores(
         except OSError:
             cores.add(f"cpu{cpu}")
     return len(cores)
+
+
+def is_emulated(machine: Facts) -> bool:
+    """Whether machine.json is of CPUs that a program imitates (QEMU's TCG, by CPUID's word): what
+    their kernel counts is true, and their times are no machine's."""
+    return machine.value("hypervisor.vendor") == "tcg"

@@ -20,6 +20,7 @@ from typing import Any, Iterable, Mapping, Sequence
 import pandas as pd
 
 from flushwalk.facts import Facts
+from flushwalk.machine_facts import is_emulated
 
 SCHEMA_VERSION = 1
 MEASUREMENTS = "measurements.csv"
@@ -157,7 +158,8 @@ class Results:
 
 
 def load(folders: Iterable[Path | str]) -> Results:
-    """Reads the folders in the order given. Raises ReportError where one cannot be used."""
+    """Reads the folders in the order given. Raises ReportError where one cannot be used, or one of
+    several is of an emulated machine."""
     paths = [Path(folder) for folder in folders]
     if not paths:
         raise ReportError("no report folder was given")
@@ -169,6 +171,9 @@ def load(folders: Iterable[Path | str]) -> Results:
         table, unread = _read_measurements(path)
         notes[:0] = unread
         machine = _read_facts(path / MACHINE, notes)
+        if len(paths) > 1 and is_emulated(machine):
+            raise ReportError(f"{path}: its CPUs were emulated, so its times are no machine's: not "
+                              "beside another report")
         stale_alias = _read_facts(path / STALE_ALIAS, notes, optional=True)
         thread = _read_facts(path / THREAD, notes, optional=True)
         table.insert(0, "report", label)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = "bash env cat grep sed tr tail readlink dirname mkdir rm id nproc python3".split()
+SETS = ("run", "test", "compare", "guest", "pmu_guest", "shootdown_guest")
+TOOLS = "bash env cat uname grep sed tr tail readlink dirname mkdir rm id nproc python3".split()
 
 DPKG_QUERY = r'''#!/bin/bash
 # The packages in $HOME/installed are there; $HOME/removed left their configuration.
@@ -105,7 +106,7 @@ def test_every_package_has_a_set_and_a_sentence() -> None:
     for line in (ROOT / "scripts" / "packages").read_text().splitlines():
         if line and not line.startswith("#"):
             which, name, what_for = line.split(maxsplit=2)
-            assert which in ("run", "test", "compare", "pmu_guest") and name and len(what_for) > 5
+            assert which in SETS and name and len(what_for) > 5
 
 
 def test_the_test_set_is_apart(machine: Machine) -> None:
@@ -228,7 +229,7 @@ def test_other_systems_get_the_names_and_exit_2(machine: Machine) -> None:
     assert machine.bash("install_packages run", FLUSHWALK_PACKAGES_INSTALLED="1") == (0, "", "")
 
 
-@pytest.mark.parametrize("script", ["run", "test"])
+@pytest.mark.parametrize("script", ["run", "test", "shootdown_guest"])
 def test_scripts_stop_on_other_systems(machine: Machine, script: str) -> None:
     (machine.bin / "apt-get").unlink()
     status, out, said = machine.bash(f'"$ROOT/scripts/{script}" </dev/null; echo went on')
@@ -245,6 +246,28 @@ def test_help_and_complaints_install_nothing(machine: Machine) -> None:
     assert machine.bash('"$ROOT/scripts/test" --help')[0] == 0
     assert machine.apt_calls() == []
     assert not (machine.root / "build").exists()
+
+
+@pytest.mark.parametrize("arguments, complaint", [
+    ("--nonsense", "--nonsense: no such option"),
+    ("one two", "two: one folder at most"),
+    ("/dev/null/report", "/dev/null/report: a folder that can be written to"),
+])
+def test_an_emulated_guest_wants_one_folder(
+    machine: Machine, arguments: str, complaint: str
+) -> None:
+    machine.command("uname", "#!/bin/bash\necho x86_64\n")
+    status, out, said = machine.bash(f'"$ROOT/scripts/shootdown_guest" {arguments}')
+    assert (status, out) == (2, "")
+    assert said.startswith(f"shootdown_guest: {complaint}") and said.count("\n") == 1
+    assert machine.apt_calls() == []
+
+
+def test_an_emulated_guest_runs_this_machines_programs(machine: Machine) -> None:
+    machine.command("uname", "#!/bin/bash\necho aarch64\n")
+    status, _, said = machine.bash('"$ROOT/scripts/shootdown_guest"')
+    assert status == 2 and "this machine is aarch64" in said and said.count("\n") == 1
+    assert machine.bash('"$ROOT/scripts/shootdown_guest" --help')[0] == 0
 
 
 OPTIONAL = "install_optional_packages compare; echo went on"

@@ -6,6 +6,7 @@ from flushwalk.document import Block, Bullets, Numbers, Paragraph, Section
 from flushwalk.facts import UNKNOWN, Facts
 from flushwalk.figures.base import Table
 from flushwalk.figures.machine import FIGURE
+from flushwalk.machine_facts import is_emulated
 from flushwalk.sections.base import Context, picture
 
 _LINES = (
@@ -88,7 +89,10 @@ def warnings(machine: Facts) -> list[str]:
     """What about a machine or a build limits what its figures mean. Unknown is said as well."""
     found = []
     vendor = machine.text("hypervisor.vendor")
-    if vendor == UNKNOWN:
+    if is_emulated(machine):
+        found.append("The CPUs were emulated by a program (QEMU's TCG): no time in this report is a "
+                     "machine's. What the kernel counted is true.")
+    elif vendor == UNKNOWN:
         found.append("Whether this is a guest is unknown.")
     elif vendor != "none":
         found.append(f"This is a guest (CPUID: {vendor}): its CPUs are shared, an IPI may leave the guest, "
