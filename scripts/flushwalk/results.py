@@ -41,25 +41,27 @@ OUTCOMES = (
     "dirty_blocks_total", "purged_blocks", "created_blocks", "failed_allocs", "stale_slots",
     "probed_pages", "stale_aliases", "window_aliases",
     "flushes", "flushed_pages", "flush_ranges", "hull_pages", "shootdown_calls", "exact_flushes",
-    "lock_waits",
+    "lock_waits", "unproven_operations", "unproven_away", "unproven_ran_on", "unproven_long",
+    "stray_gaps",
 )
 PROOF = ("shootdowns_expected", "shootdowns_proven", "tlb_interrupts", "context_switches",
          "migrations", "page_faults")
-UNITS = ("ns", "operations/s", "bytes")
+UNITS = ("ns", "operations/s", "bytes", "percent")
 
 COLUMNS = (
     "schema_version", "bench", "case", "repetition", "role", "cpu", "metric", "unit",
     *STATISTICS, "samples", "revision", "workload", "walk", "check", "gather", "shootdown",
     "blocks", "full_percent", "dirty_percent", "dirty_slots", "spread", "descriptors", "index",
     "queues", "threads", "pages", "freeing", "flusher", "last_free", "flush_every", "container",
-    "operation", "keys", "entries", "ranges", "gap_pages", "working_set_pages", "code",
-    "responders", "placement", "initiator_cpu", "responder_cpus", "block_slots",
-    *OUTCOMES, *PROOF, "valid", "invalid_reason",
+    "operation", "arm", "keys", "entries", "ranges", "gap_pages", "working_set_pages", "code",
+    "page_size", "responder_does", "rate", "initiators", "responders", "placement",
+    "initiator_cpu", "responder_cpus", "block_slots", *OUTCOMES, *PROOF, "valid", "invalid_reason",
 )
 _WORDS = frozenset({
     "bench", "case", "role", "metric", "unit", "revision", "workload", "walk", "check", "gather",
     "shootdown", "spread", "descriptors", "index", "freeing", "flusher", "last_free", "container",
-    "operation", "keys", "code", "placement", "responder_cpus", "valid", "invalid_reason",
+    "operation", "arm", "keys", "code", "page_size", "responder_does", "placement",
+    "responder_cpus", "valid", "invalid_reason",
 })
 # Columns that came later: a file without them reads as if their cells were empty.
 _ADDED = frozenset({
@@ -67,7 +69,9 @@ _ADDED = frozenset({
     "flusher", "flush_every", "container", "operation", "keys", "entries", "operations",
     "purged_blocks", "created_blocks", "failed_allocs", "flushes", "flushed_pages", "lock_waits",
     "ranges", "gap_pages", "working_set_pages", "code", "exact_flushes",
-    "last_free", "probed_pages", "stale_aliases", "window_aliases",
+    "last_free", "probed_pages", "stale_aliases", "window_aliases", "arm", "page_size",
+    "responder_does", "rate", "initiators", "unproven_operations", "unproven_away",
+    "unproven_ran_on", "unproven_long", "stray_gaps",
 })
 # What flush_walk_bench did before these columns came: its empty cells read so.
 _BEFORE = {"spread": "even", "descriptors": "in_order", "index": "kernel"}
@@ -150,6 +154,11 @@ class Results:
         """Valid times (ns) of flush_range_bench: shootdown_time, read_time or reread_time, also of
         role responder but the first; one row for each case, repetition and thread."""
         return self._select("flush_range_bench", role, metric)
+
+    def shootdowns(self, metric: str, role: str = "initiator") -> pd.DataFrame:
+        """Valid rows of shootdown_bench, in the metric's unit; one for each case, repetition and
+        thread."""
+        return self._select("shootdown_bench", role, metric)
 
     def _select(self, bench: str, role: str, metric: str) -> pd.DataFrame:
         rows = self.valid
