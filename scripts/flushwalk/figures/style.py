@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from flushwalk import wording
 from flushwalk.files import write_whole
@@ -33,6 +33,8 @@ SOFT_INK = "#555555"
 GRID = "#dddddd"
 PAPER = "#ffffff"
 SHOOTDOWN = "#8a8a8a"
+# What is written on a cell of a map, whatever the paper.
+ON_LIGHT, ON_DARK = "#0b0b0b", "#fbfbfb"
 # Lines that are no walks, and what waiting is made of: Tol's muted colours.
 _LINES = (("#332288", "o"), ("#117733", "s"), ("#882255", "^"), ("#44aa99", "D"))
 _WAITS = {"block": "#cc6677", "queue": "#ddcc77", "xarray": "#88ccee", "memory": "#aa4499",
@@ -41,7 +43,7 @@ _WAITS = {"block": "#cc6677", "queue": "#ddcc77", "xarray": "#88ccee", "memory":
 # What each drawn colour is called on the page; report.html.j2 gives these their two values.
 CSS_VARIABLES = {
     INK: "--ink", SOFT_INK: "--soft-ink", GRID: "--grid", PAPER: "--paper",
-    SHOOTDOWN: "--shootdown", FURTHER_WALK.colour: "--further-walk",
+    ON_LIGHT: "--on-light", ON_DARK: "--on-dark", SHOOTDOWN: "--shootdown", FURTHER_WALK.colour: "--further-walk",
     **{walk.colour: css_name(name) for name, walk in WALKS.items()},
     **{colour: f"--line-{letter}" for (colour, _), letter in zip(_LINES, "abcd")},
     **{colour: f"--wait-{kind.replace('_', '-')}" for kind, colour in _WAITS.items()},
@@ -130,19 +132,23 @@ def patch_key(label: str, colour: str) -> Patch:
 
 
 def new_figure(panel_titles: Sequence[str], layout: Layout, title: str, subtitle: str,
-               keys: Sequence[Artist], own_y_axes: bool = False) -> tuple[Figure, list[Axes]]:
+               keys: Sequence[Artist], own_y_axes: bool = False,
+               panel_height: float = _PANEL_HEIGHT,
+               labels: Sequence[str] = ()) -> tuple[Figure, list[Axes]]:
     """A figure with a panel for each title, below a strip with title, subtitle and legend.
 
-    Panels share the y axis unless own_y_axes; then each has room for its own tick labels.
+    Panels share the y axis unless own_y_axes; then each has room for its own tick labels. labels:
+    words at the y axis instead of numbers, for which there is to be room.
     """
+    left_edge = max([_LEFT, *(_CHARACTER * len(label) + 0.2 for label in labels)])
     columns = layout.columns if not own_y_axes else max(1, layout.columns - 1)
     rows = math.ceil(len(panel_titles) / columns)
     columns = math.ceil(len(panel_titles) / rows)  # two rows of two rather than three and one
-    between = _LEFT if own_y_axes else _BETWEEN_COLUMNS
-    panel_width = (layout.width - _LEFT - _RIGHT - between * (columns - 1)) / columns
+    between = left_edge if own_y_axes else _BETWEEN_COLUMNS
+    panel_width = (layout.width - left_edge - _RIGHT - between * (columns - 1)) / columns
     titles = [_wrapped(text, panel_width, _CHARACTER) for text in panel_titles]
     title_height = _LINE * max(len(lines) for lines in titles) + 0.08
-    row_height = title_height + _PANEL_HEIGHT
+    row_height = title_height + panel_height
     strip = _Strip.of(layout, title, subtitle, keys)
     height = strip.height + rows * row_height + (rows - 1) * _BETWEEN_ROWS + _BOTTOM
     figure = Figure(figsize=(layout.width, height))
@@ -150,11 +156,11 @@ def new_figure(panel_titles: Sequence[str], layout: Layout, title: str, subtitle
     axes: list[Axes] = []
     for index, lines in enumerate(titles):
         row, column = divmod(index, columns)
-        left = _LEFT + column * (panel_width + between)
+        left = left_edge + column * (panel_width + between)
         top = strip.height + row * (row_height + _BETWEEN_ROWS) + title_height
         panel = figure.add_axes(
-            (left / layout.width, 1 - (top + _PANEL_HEIGHT) / height, panel_width / layout.width,
-             _PANEL_HEIGHT / height), sharey=axes[0] if axes and not own_y_axes else None)
+            (left / layout.width, 1 - (top + panel_height) / height, panel_width / layout.width,
+             panel_height / height), sharey=axes[0] if axes and not own_y_axes else None)
         panel.set_title("\n".join(lines), loc="left", fontsize=BODY_PT, pad=5)
         panel.grid(True, which="major")
         for side in ("top", "right"):
@@ -253,6 +259,32 @@ def y_label(axes: Sequence[Axes], text: str) -> None:
             panel.set_ylabel(text)
 
 
+def linear_time_across(panel: Axes, highest: float, label: str) -> None:
+    """A linear x axis of nanoseconds from 0, labelled with its unit."""
+    scale, unit = _unit_for(highest)
+    panel.set_xlim(0, highest * 1.06 if highest > 0 else 1.0)
+    panel.xaxis.set_major_locator(MaxNLocator(max(2, int(panel_inches(panel) / 0.6))))
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / scale:,.4g}"))
+    panel.set_xlabel(f"{label} ({unit})")
+
+
+def _unit_for(highest: float) -> tuple[float, str]:
+    """The unit in which an axis up to so many ns is written, and its ns."""
+    return next(((scale, unit) for scale, unit in ((1e6, "ms"), (1e3, "us"))
+                 if highest >= scale), (1.0, "ns"))
+
+
+def log_time_across(panel: Axes) -> None:
+    """A logarithmic x axis of nanoseconds, with as many labels as there is room for."""
+    panel.set_xscale("log")
+    low, high = panel.get_xlim()
+    room = int(panel_inches(panel) / (7 * _CHARACTER))
+    steps = (1.0,) if high / low > 300 else (1.0, 3.0) if high / low > 10 else (1.0, 2.0, 5.0)
+    panel.xaxis.set_major_locator(LogLocator(subs=steps, numticks=max(2, room)))
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _plain_time(value)))
+
+
 def log_time_axis(panel: Axes) -> None:
     """A logarithmic y axis of nanoseconds whose ticks bear their units: 100 ns, 10 us."""
     panel.set_yscale("log")
@@ -280,8 +312,7 @@ def log_ratio_axis(panel: Axes) -> None:
 def linear_time_axis(panel: Axes, highest: float, label: str) -> float:
     """A linear y axis of nanoseconds from 0, labelled with its unit, with room for words above
     the highest bar. Gives the ns of that unit, for the words."""
-    scale, unit = next(((scale, unit) for scale, unit in ((1e6, "ms"), (1e3, "us"))
-                        if highest >= scale), (1.0, "ns"))
+    scale, unit = _unit_for(highest)
     panel.set_ylim(0, highest * 1.14 if highest > 0 else 1.0)
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / scale:,.4g}"))
     panel.set_ylabel(f"{label} ({unit})")

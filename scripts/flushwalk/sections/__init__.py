@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from flushwalk.sections import (
     alloc_free, answer, complete_walks, counters, flush_ranges, free_upkeep, index, machine, method,
-    patch_series, stale, thread, validity, walk_and_shootdown)
+    patch_series, shootdown, shootdown_scaling, stale, thread, validity, walk_and_shootdown)
 from flushwalk.sections.base import Builder, Context, of_figures
 
 SECTIONS: tuple[Builder, ...] = (
@@ -14,6 +14,8 @@ SECTIONS: tuple[Builder, ...] = (
     complete_walks.build,
     walk_and_shootdown.build,
     flush_ranges.build,
+    shootdown.build,
+    shootdown_scaling.build,
     stale.build,
     thread.build,
     patch_series.build,

@@ -1,0 +1,205 @@
+"""Which shootdowns a run measures by themselves: operations beside their arms, by pages, responders and
+rate, what responders lose, threads that all initiate, and the two CPUs of each pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from flushwalk.sweeps import SECONDS_PER_CASE, Case, Sweep
+
+BENCH = "shootdown_bench"
+ARMS = ("operation", "untouched", "single_threaded", "membarrier", "noop", "none")
+SHARED_LOCK_ARMS = ("operation", "untouched", "noop")  # of threads that all initiate
+# What every kernel has, and what some lack: a sweep of its own for each of these.
+OPERATIONS = ("mprotect", "munmap", "munmap_whole", "mremap", "dontneed", "mprotect_range")
+OPTIONAL = ("cold_range", "guard", "dontneed_vectored")
+CEILING = (33, 34)  # pages of the last range flushed one by one, and of the first that is not
+REFILLS = (64, 512, 1536)  # pages of a responder's working set
+WITH_PAGES = ("read", "write")  # what responders do that has a working set
+
+# With what goes on between two samples: undoing and touching the pages again. Rough, see sweeps.py.
+_SECONDS_A_SAMPLE = 15e-6
+_SECONDS_A_PAGE = 0.3e-6
+_SECONDS_FOR_RESPONDERS = 60e-6
+_SECONDS_A_RESPONDER = 3e-6
+_SECONDS_A_WORKING_SET_PAGE = 0.1e-6
+_OPERATIONS_A_WINDOW = 50
+# A percentile of less than 1,000 samples is no p99.9, and one in a hundred may be unproven.
+_TAIL_SAMPLES = 1050
+
+
+@dataclass(frozen=True)
+class Shootdowns(Sweep):
+    """Of shootdown_bench with responders, or none. Arms are rivals."""
+
+    operation: tuple[str, ...] = ("mprotect",)
+    arms: tuple[str, ...] = ARMS[:1]
+    pages: tuple[int, ...] = (1,)
+    page_size: tuple[str, ...] = ("4k",)
+    responders: tuple[int, ...] = (0,)
+    responder_does: tuple[str, ...] = ("spin",)
+    working_set: tuple[int, ...] = (16,)
+    rate: tuple[int, ...] = (0,)
+    samples: int = 20
+    repetitions: int = 15
+    only: frozenset[str] | None = None
+
+    @property
+    def bench(self) -> str:
+        return BENCH
+
+    def axes(self) -> dict[str, tuple[object, ...]]:
+        return {
+            "operation": self.operation, "arms": self.arms, "pages": self.pages,
+            "page-size": self.page_size, "responders": self.responders,
+            "responder-does": self.responder_does, "working-set": self.working_set,
+            "rate": self.rate,
+        }
+
+    def all_cases(self) -> list[Case]:
+        return [self._case(operation, arm, pages, size, company)
+                for operation in self.operation for size in self.page_size
+                for pages in self.pages for company in self._company() for arm in self.arms]
+
+    def _company(self) -> Iterator[tuple[int, str, int, int]]:
+        """Responders, what they do, their working set, and the pace."""
+        for count in self.responders:
+            for does in self.responder_does if count else ("none",):
+                for pages in self.working_set if does in WITH_PAGES else (0,):
+                    for rate in self.rate:
+                        yield count, does, pages, rate
+
+    def _case(self, operation: str, arm: str, pages: int, size: str,
+              company: tuple[int, str, int, int]) -> Case:
+        responders, does, working_set, rate = company
+        name = (f"shootdown/operation:{operation}/arm:{arm}/pages:{pages}/page_size:{size}"
+                f"/responder_does:{does}/working_set:{working_set}/rate:{rate}"
+                f"/responders:{responders}")
+        sample = _SECONDS_A_SAMPLE + _SECONDS_A_PAGE * pages
+        if responders and arm in ("operation", "membarrier"):
+            calls = pages if operation == "dontneed_loop" else 1
+            sample += calls * (_SECONDS_FOR_RESPONDERS + _SECONDS_A_RESPONDER * responders)
+        sample += _SECONDS_A_WORKING_SET_PAGE * working_set
+        sample = max(sample, 1 / rate if rate else 0.0)
+        return Case(name, responders, SECONDS_PER_CASE + self.repetitions * self.samples * sample)
+
+
+@dataclass(frozen=True)
+class Initiators(Sweep):
+    """Of shootdown_bench where all threads initiate. Arms are rivals."""
+
+    operation: tuple[str, ...] = ("dontneed",)
+    arms: tuple[str, ...] = SHARED_LOCK_ARMS
+    pages: tuple[int, ...] = (1,)
+    initiators: tuple[int, ...] = (1,)
+    samples: int = 5
+    repetitions: int = 12
+    only: frozenset[str] | None = None
+
+    @property
+    def bench(self) -> str:
+        return BENCH
+
+    def axes(self) -> dict[str, tuple[object, ...]]:
+        return {"operation": self.operation, "arms": self.arms, "pages": self.pages,
+                "initiators": self.initiators}
+
+    def all_cases(self) -> list[Case]:
+        return [self._case(operation, arm, pages, count)
+                for operation in self.operation for pages in self.pages
+                for count in self.initiators for arm in self.arms]
+
+    def _case(self, operation: str, arm: str, pages: int, count: int) -> Case:
+        name = (f"shootdown_throughput/operation:{operation}/arm:{arm}/pages:{pages}/page_size:4k"
+                f"/initiators:{count}")
+        one = _SECONDS_A_SAMPLE + (_SECONDS_FOR_RESPONDERS * (count > 1) if arm == "operation" else 0)
+        window = _OPERATIONS_A_WINDOW * one * count  # the lock is one for all
+        # Each thread but the first is interrupted as a responder is, and needs a CPU like one.
+        return Case(name, count - 1, SECONDS_PER_CASE + self.repetitions * self.samples * window)
+
+
+def pair(initiator: int, responder: int, samples: int = 100, repetitions: int = 6) -> Shootdowns:
+    """The two CPUs of one cell of the map. Its case has the same name for every pair."""
+    return Shootdowns(f"pair of CPUs {initiator} and {responder}", samples=samples,
+                      repetitions=repetitions, responders=(1,))
+
+
+def all_pairs(cpus: Sequence[int]) -> list[tuple[int, int]]:
+    """Every two of the CPUs, in both directions."""
+    return [(first, second) for first in cpus for second in cpus if first != second]
+
+
+def _tails(operations: Sequence[str], responders: tuple[int, ...], repetitions: int
+           ) -> list[Sweep]:
+    """Every operation beside all its arms, with the samples that a p99.9 needs."""
+    known = tuple(name for name in operations if name not in OPTIONAL)
+    one = {"arms": ARMS, "responders": responders, "samples": _TAIL_SAMPLES,
+           "repetitions": repetitions}
+    return [Shootdowns("shootdowns and their arms", operation=known, **one),
+            *(Shootdowns(f"shootdowns and their arms, {name}", operation=(name,), **one)
+              for name in operations if name in OPTIONAL)]
+
+
+def _at_rates(operations: tuple[str, ...], responders: int, rates: Sequence[int],
+              seconds: float, repetitions: int) -> list[Sweep]:
+    """Each rate for so many seconds a repetition. Arm none tells what is lost without any."""
+    return [Shootdowns(f"shootdowns, {rate:,} a second", operation=operations,
+                       arms=("operation", "none"), responders=(responders,), rate=(rate,),
+                       samples=max(10, round(rate * seconds)), repetitions=repetitions)
+            for rate in rates]
+
+
+def quick(cpus: int) -> list[Sweep]:
+    """Some twenty seconds on two CPUs."""
+    most = min(cpus - 1, 1)
+    responders = tuple(sorted({0, most}))
+    sizes = (2, 8, 32, *CEILING, 64, 512)  # and 1, which is among the tails
+    sweeps: list[Sweep] = [
+        *_tails((*OPERATIONS, *OPTIONAL[1:]), responders, 6),
+        Shootdowns("shootdowns by pages", operation=("mprotect", "dontneed"), pages=sizes,
+                   responders=responders, samples=20, repetitions=15),
+    ]
+    if most:
+        sweeps += [
+            *_at_rates(("mprotect",), most, (1000, 4000, 16000), 0.02, 12),
+            Shootdowns("shootdowns and the responder's TLB", arms=("operation", "membarrier"),
+                       responders=(most,), responder_does=("read",), working_set=REFILLS,
+                       samples=20, repetitions=15),
+            Initiators("shootdowns from all threads", initiators=(1, 2)),
+        ]
+    return sweeps
+
+
+def full(cpus: int, responders: tuple[int, ...]) -> list[Sweep]:
+    """A few minutes on two CPUs. responders: their numbers, 0 among them."""
+    most, few = max(responders), tuple(sorted({0, min(cpus - 1, 1)}))
+    sizes = (2, 4, 8, 16, 32, *CEILING, 64, 128, 256, 512, 1024)
+    more = tuple(count for count in responders if count not in few)
+    sweeps: list[Sweep] = [
+        *_tails((*OPERATIONS, *OPTIONAL), few, 15),
+        Shootdowns("shootdowns by pages", operation=OPERATIONS, pages=sizes, responders=few,
+                   samples=20, repetitions=20),
+        Shootdowns("controls", operation=("none_to_rw",), responders=few, samples=200),
+        Shootdowns("shootdowns of huge pages", operation=("mprotect", "dontneed"),
+                   page_size=("2m",), responders=few, samples=20, repetitions=15),
+    ]
+    if more:
+        sweeps.append(Shootdowns(
+            "shootdowns by responders", operation=("mprotect", "munmap", "dontneed"),
+            arms=("operation", "membarrier"), responders=more, samples=100, repetitions=20))
+    if most:
+        counts = tuple(count + 1 for count in responders)
+        sweeps += [
+            *_at_rates(("mprotect",), 1, (100, 1000, 2000, 4000, 8000, 16000), 0.1, 15),
+            Shootdowns("shootdowns and the responder's TLB", operation=("mprotect", "dontneed"),
+                       arms=("operation", "membarrier"), responders=(1,),
+                       responder_does=WITH_PAGES, working_set=REFILLS, samples=50,
+                       repetitions=20),
+            Shootdowns("shootdowns by what the responder does", responders=(1,),
+                       responder_does=("system_call", "sleep", "another_process"), samples=50,
+                       repetitions=15),
+            Initiators("shootdowns from all threads", operation=("dontneed", "munmap"),
+                       initiators=counts, repetitions=20),
+        ]
+    return sweeps
