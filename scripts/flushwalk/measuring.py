@@ -1,4 +1,4 @@
-"""Measures the calls of a plan, one after the other, under a watch.
+"""Measures the calls of a plan, one after the other, under a watch; then the pairs of CPUs.
 
 What goes wrong in one group of cases costs that group: the bench is called again for those after
 it. A bench that says nothing for much longer than a group should take is killed. Nothing is tried
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from flushwalk import calls, child, options
+from flushwalk import calls, child, options, pair_run, shootdown_sweeps
 from flushwalk.progress import Display, Place, TimeLeft, display, in_words
-from flushwalk.run_folder import Finished
+from flushwalk.run_folder import MEASUREMENTS, Finished
 
 # A group may take this many times its estimate, and at least so long, before it counts as hung.
 PATIENCE_FACTOR = 20.0
@@ -189,6 +189,17 @@ def measure_sweep(
         left.go_on(rest.sweep)
 
 
+def measure_pairs(run: Run, say: Callable[[str], None]) -> None:
+    """The map of pairs, but for those that have rows: of the plan's cases, or of an earlier sitting."""
+    wanted, program = run.wanted, run.binaries / shootdown_sweeps.BENCH
+    measured = pair_run.measured(run.folder / MEASUREMENTS) if wanted.pairs else set()
+    pairs = [pair for pair in wanted.pairs if pair not in measured]
+    run.failures += pair_run.measure(
+        pairs, lambda pair: pair_run.command(program, pair, short(run.folder), wanted.samples,
+                                             wanted.repetitions),
+        run.log, lambda: run.stop.times > 0, say)
+
+
 def measure(run: Run, planned: Sequence[calls.Call]) -> None:
     """All that the plan has, until the user wants to stop."""
     start = time.monotonic()
@@ -200,6 +211,7 @@ def measure(run: Run, planned: Sequence[calls.Call]) -> None:
                 if run.stop.times:
                     break
                 measure_sweep(run, call, left, shown, done)
+            measure_pairs(run, shown.say)
     finally:
         done.close()
         run.measured_seconds = time.monotonic() - start

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from flushwalk import machine_facts, plan, run_folder, set_up
+from flushwalk import machine_facts, pair_run, plan, run_folder, set_up, shootdown_sweeps
 from flushwalk.progress import in_words
 
 PROGRAM = "scripts/run"
@@ -26,6 +26,8 @@ MOST_CPU_NUMBER = 65535
 MOST_SAMPLES = 1_000_000
 MOST_REPETITIONS = 10_000
 LONGEST_NAME = 40
+# Unless --pairs says otherwise, the pairs of so many CPUs: 4 in the quick set, 16 in the full one.
+PAIRS_UNASKED = {False: 12, True: 240}
 _REFUSED = "cannot go on in"
 # What may be asked of a run that goes on, and was not when it began.
 _OF_A_SITTING = ("resume", "dry_run", "list", "strict")
@@ -43,6 +45,7 @@ examples:
   scripts/run --filter='blocks:4096/' --out=/tmp/small
   taskset -c 2-5 scripts/run            on these CPUs, chosen by nearness
   scripts/run --cpus=2,4                the initiator on CPU 2, the responder on CPU 4
+  scripts/run --pairs=only --cpus=0-15  the map of shootdowns between each two of these CPUs alone
   scripts/run --full --name=quiet       to be found again; then, should it be stopped or killed:
   scripts/run --resume=reports/...      goes on with what it had left
 
@@ -73,6 +76,9 @@ class Request:
     plan: str = ""  # the fingerprint of the whole plan, what is finished and left out included
     resumed: Mapping[str, Any] | None = None  # the run.json of a run that goes on
     finished: frozenset[str] = frozenset()  # the cases that it has measured
+    pairs: tuple[pair_run.Pair, ...] = ()  # of CPUs, for the map of shootdowns
+    samples: int | None = None  # the user's, of a repetition
+    repetitions: int | None = None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -138,6 +144,15 @@ def parser() -> argparse.ArgumentParser:
         type=cpu_list,
         help="the CPUs to use, such as 0,4 or 0-3: the first is the initiator's, the others the "
         "responders' (default: chosen from those this process may use, a core for each thread)",
+    )
+    add(
+        "--pairs",
+        nargs="?",
+        const="all",
+        choices=("all", "only", "none"),
+        help="measure the shootdown from each CPU to each other, about a third of a second for each of "
+        "n * (n - 1) pairs: besides the rest (all, the default of --pairs alone), or nothing else "
+        "(only); without the option up to 4 CPUs, with --full up to 16, unless --filter is given",
     )
     add("--samples", metavar="N", type=_number(MOST_SAMPLES), help="samples in a repetition")
     add("--repetitions", metavar="N", type=_number(MOST_REPETITIONS), help="repetitions of a case")
@@ -247,6 +262,22 @@ def _resumed(given: argparse.Namespace) -> Request:
                    strict=given.strict, resumed=record, finished=finished)
 
 
+def _pairs(given: argparse.Namespace) -> tuple[pair_run.Pair, ...]:
+    """The pairs of CPUs to measure, of those given or usable."""
+    cpus = given.cpus if given.cpus is not None else machine_facts.usable_cpus()
+    pairs = tuple(shootdown_sweeps.all_pairs(cpus))
+    if given.pairs is None:
+        few = len(pairs) <= PAIRS_UNASKED[given.full] and given.filter is None
+        return pairs if few else ()
+    if given.pairs == "none":
+        return ()
+    if not pairs:
+        raise BadInput(f"--pairs: one CPU ({cpus[0]}) is no pair; two or more are needed")
+    if given.pairs == "only" and given.filter is not None:
+        raise BadInput("--filter: with --pairs=only there are no cases that it could choose from")
+    return pairs
+
+
 def _planned(given: argparse.Namespace) -> Request:
     if given.cpus is not None:
         _check_usable(given.cpus)
@@ -257,13 +288,17 @@ def _planned(given: argparse.Namespace) -> Request:
         notes.append(f"one {what}: only the cases without responders are measured")
     whole_set = plan.full_set(cores) if given.full else plan.quick_set(cores)
     sweeps = plan.narrowed(whole_set, given.filter, given.samples, given.repetitions)
-    if not sweeps:
+    pairs = _pairs(given)
+    if given.pairs == "only":
+        sweeps, notes = [], []
+    elif not sweeps:
         raise BadInput(
             f"--filter: {given.filter.pattern!r} finds no case; {PROGRAM} --list names them"
         )
     return Request(sweeps, notes, given.cpus, given.out, given.dry_run, given.list,
                    given.counters, given.counter_rotation, given.oracle, given.strict,
-                   given.name, plan.fingerprint(sweeps))
+                   given.name, plan.fingerprint(sweeps), pairs=pairs, samples=given.samples,
+                   repetitions=given.repetitions)
 
 
 def is_over(wanted: Request) -> bool:
@@ -273,9 +308,13 @@ def is_over(wanted: Request) -> bool:
             and not before.get("interrupted") and before.get("failures") == [])
 
 
-def summary(sweeps: Sequence[plan.Sweep]) -> str:
-    cases = len(plan.all_cases(sweeps))
-    return f"{cases} case{'s' if cases != 1 else ''}, about {in_words(plan.total_seconds(sweeps))}"
+def summary(wanted: Request) -> str:
+    """123 cases and 2 pairs of CPUs, about 2 min 05 s"""
+    cases, pairs = len(plan.all_cases(wanted.sweeps)), len(wanted.pairs)
+    what = [f"{cases:,} case{'s' if cases != 1 else ''}"] if cases or not pairs else []
+    what += [f"{pairs:,} pairs of CPUs"] if pairs else []
+    seconds = plan.total_seconds(wanted.sweeps) + pair_run.seconds(wanted.pairs)
+    return f"{' and '.join(what)}, about {in_words(seconds)}"
 
 
 def _print_cases(wanted: Request) -> None:
@@ -287,7 +326,10 @@ def _print_cases(wanted: Request) -> None:
         for case in sweep.cases():
             print(case.name)
     if not wanted.list_cases:
-        print(f"# {summary(wanted.sweeps)} of measuring")
+        if wanted.pairs:
+            print(f"# {len(wanted.pairs):,} pairs of CPUs: "
+                  f"{in_words(pair_run.seconds(wanted.pairs))}")
+        print(f"# {summary(wanted)} of measuring")
 
 
 def main(arguments: Sequence[str]) -> int:

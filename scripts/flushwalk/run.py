@@ -19,7 +19,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from flushwalk import calls, child, machine_facts, measuring, options, plan, run_folder, set_up
+from flushwalk import (
+    calls, child, machine_facts, measuring, options, plan, run_folder, set_up, shootdown_sweeps)
 from flushwalk.doctor import short
 from flushwalk.measuring import Run
 from flushwalk.progress import in_words
@@ -110,7 +111,9 @@ def show(run: Run, program: str) -> None:
 
 
 def _programs(wanted: options.Request) -> list[Path]:
-    return [BINARIES / name for name in sorted({sweep.bench for sweep in wanted.sweeps})]
+    names = {sweep.bench for sweep in wanted.sweeps}
+    names |= {shootdown_sweeps.BENCH} if wanted.pairs else set()
+    return [BINARIES / name for name in sorted(names)]
 
 
 def _now() -> str:
@@ -324,7 +327,7 @@ def main(arguments: Sequence[str]) -> int:
         try:
             if wanted.resumed is not None:
                 _clear_half_done(wanted, folder)
-            print(f"measuring {options.summary(wanted.sweeps)}, into {folder}", flush=True)
+            print(f"measuring {options.summary(wanted)}, into {folder}", flush=True)
             run = Run(folder, BINARIES, wanted, child.Stop(), log)
             return _sit(run, ready.planned, record)
         except OSError as error:  # the disk is full, for instance

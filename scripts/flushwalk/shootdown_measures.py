@@ -28,6 +28,7 @@ PARTS = ("floor", "mappings", "page_tables", "rest")
 DEFAULT_CEILING = 33  # of x86-64's tlb_single_page_flush_ceiling
 USUAL: Mapping[str, Any] = {
     "initiators": 1, "page_size": "4k", "working_set_pages": 0, "rate": 0, "pages": 1}
+_SPLIT_ARMS = (OPERATION, "single_threaded", "untouched", "membarrier", "noop")
 _PAIR = ["repetition", "attempt"]
 # With fewer samples these percentiles are the maximum.
 _SAMPLES_FOR = {"p90": 10, "p99": 100, "p999": 1000}
@@ -122,17 +123,14 @@ def parts(results: Results) -> pd.DataFrame:
     All from arms that were sampled in turn, by repetition: floor is membarrier (a call, the
     interrupts, the answers); mappings is untouched - noop (locks, VMAs); page_tables is
     single_threaded - untouched (entries, and the own TLB); rest is what is left of the whole: the
-    others' TLBs, less what was done while the initiator waited for them."""
+    others' TLBs, less what was done while the initiator waited for them. Each is of the repetitions in
+    which its arms are valid; pairs counts those in which all are, NaN parts have none."""
     rows = _without_and_with(usual(results.shootdowns("operation_time")))
     key = ["report", "operation", "pages", "responders"]
     found = []
     for values, group in rows.groupby(key, sort=False):
         arms = group.pivot_table(index=_PAIR, columns="arm", values="p50")
-        wanted = (OPERATION, "single_threaded", "untouched", "membarrier", "noop")
-        if not set(wanted) <= set(arms.columns) or values[1] in CONTROLS:
-            continue
-        arms = arms.dropna(subset=list(wanted))
-        if len(arms):
+        if set(_SPLIT_ARMS) <= set(arms.columns) and values[1] not in CONTROLS:
             found.append({**dict(zip(key, values)), **_split(arms)})
     return _ordered(pd.DataFrame(found), "responders")
 
@@ -147,10 +145,11 @@ def _split(arms: pd.DataFrame) -> dict[str, Any]:
                "page_tables": page_tables, "rest": arms[OPERATION] - known}
     row: dict[str, Any] = {}
     for name, values in columns.items():
+        values = values.dropna()
         low, high = median_interval(values.to_numpy(dtype=np.float64))
         row.update({name: values.median(), f"{name}_low": low, f"{name}_high": high})
-    share = known[known > 0] / arms[OPERATION]
-    over: Ratio = ratio_of_pairs(np.log(share.dropna().to_numpy(dtype=np.float64)))
+    share = (known[known > 0] / arms[OPERATION]).dropna()
+    over: Ratio = ratio_of_pairs(np.log(share.to_numpy(dtype=np.float64)))
     return {**row, "explained": over.ratio, "explained_low": over.low, "explained_high": over.high,
             "pairs": over.pairs, "verdict": over.verdict}
 

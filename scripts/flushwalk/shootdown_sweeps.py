@@ -4,14 +4,14 @@ rate, what responders lose, threads that all initiate, and the two CPUs of each 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flushwalk.sweeps import SECONDS_PER_CASE, Case, Sweep
 
 BENCH = "shootdown_bench"
 ARMS = ("operation", "untouched", "single_threaded", "membarrier", "noop", "none")
 SHARED_LOCK_ARMS = ("operation", "untouched", "noop")  # of threads that all initiate
-# What every kernel has, and what some lack: a sweep of its own for each of these.
+# What every kernel has, and what some lack.
 OPERATIONS = ("mprotect", "munmap", "munmap_whole", "mremap", "dontneed", "mprotect_range")
 OPTIONAL = ("cold_range", "guard", "dontneed_vectored")
 CEILING = (33, 34)  # pages of the last range flushed one by one, and of the first that is not
@@ -56,6 +56,11 @@ class Shootdowns(Sweep):
             "responder-does": self.responder_does, "working-set": self.working_set,
             "rate": self.rate,
         }
+
+    def fallback(self) -> Sweep | None:
+        """Without the operations that some kernels lack."""
+        known = tuple(name for name in self.operation if name not in OPTIONAL)
+        return replace(self, operation=known) if 0 < len(known) < len(self.operation) else None
 
     def all_cases(self) -> list[Case]:
         return [self._case(operation, arm, pages, size, company)
@@ -119,10 +124,11 @@ class Initiators(Sweep):
         return Case(name, count - 1, SECONDS_PER_CASE + self.repetitions * self.samples * window)
 
 
-def pair(initiator: int, responder: int, samples: int = 100, repetitions: int = 6) -> Shootdowns:
+def pair(initiator: int, responder: int, samples: int | None = None,
+         repetitions: int | None = None) -> Shootdowns:
     """The two CPUs of one cell of the map. Its case has the same name for every pair."""
-    return Shootdowns(f"pair of CPUs {initiator} and {responder}", samples=samples,
-                      repetitions=repetitions, responders=(1,))
+    return Shootdowns(f"pair of CPUs {initiator} and {responder}", samples=samples or 100,
+                      repetitions=repetitions or 6, responders=(1,))
 
 
 def all_pairs(cpus: Sequence[int]) -> list[tuple[int, int]]:
@@ -130,15 +136,11 @@ def all_pairs(cpus: Sequence[int]) -> list[tuple[int, int]]:
     return [(first, second) for first in cpus for second in cpus if first != second]
 
 
-def _tails(operations: Sequence[str], responders: tuple[int, ...], repetitions: int
-           ) -> list[Sweep]:
-    """Every operation beside all its arms, with the samples that a p99.9 needs."""
-    known = tuple(name for name in operations if name not in OPTIONAL)
-    one = {"arms": ARMS, "responders": responders, "samples": _TAIL_SAMPLES,
-           "repetitions": repetitions}
-    return [Shootdowns("shootdowns and their arms", operation=known, **one),
-            *(Shootdowns(f"shootdowns and their arms, {name}", operation=(name,), **one)
-              for name in operations if name in OPTIONAL)]
+def _beside_arms(operations: tuple[str, ...], responders: tuple[int, ...], samples: int,
+                 repetitions: int) -> Shootdowns:
+    """Every operation beside all its arms."""
+    return Shootdowns(f"shootdowns and their arms, {', '.join(operations)}", operation=operations,
+                      arms=ARMS, responders=responders, samples=samples, repetitions=repetitions)
 
 
 def _at_rates(operations: tuple[str, ...], responders: int, rates: Sequence[int],
@@ -150,15 +152,26 @@ def _at_rates(operations: tuple[str, ...], responders: int, rates: Sequence[int]
             for rate in rates]
 
 
-def quick(cpus: int) -> list[Sweep]:
-    """Some twenty seconds on two CPUs."""
+def _by_responders(counts: Sequence[int], samples: int, repetitions: int) -> list[Sweep]:
+    """Those of the counts that are in no other sweep."""
+    more = tuple(count for count in counts if count > 1)
+    return [Shootdowns("shootdowns by responders", operation=("mprotect", "munmap", "dontneed"),
+                       arms=("operation", "membarrier"), responders=more, samples=samples,
+                       repetitions=repetitions)] if more else []
+
+
+def quick(cpus: int, counts: tuple[int, ...]) -> list[Sweep]:
+    """Some twenty seconds on two CPUs. counts: numbers of responders, 0 among them."""
     most = min(cpus - 1, 1)
     responders = tuple(sorted({0, most}))
-    sizes = (2, 8, 32, *CEILING, 64, 512)  # and 1, which is among the tails
+    sizes = (2, 8, 32, *CEILING, 64, 512)  # and 1, which is among the first
     sweeps: list[Sweep] = [
-        *_tails((*OPERATIONS, *OPTIONAL[1:]), responders, 6),
+        # The longer a repetition, the more likely something disturbs it: one operation's p99.9.
+        _beside_arms(OPERATIONS[:1], responders, _TAIL_SAMPLES, 10),
+        _beside_arms((*OPERATIONS[1:], "guard"), responders, 150, 14),
         Shootdowns("shootdowns by pages", operation=("mprotect", "dontneed"), pages=sizes,
                    responders=responders, samples=20, repetitions=15),
+        *_by_responders(counts, 50, 8),
     ]
     if most:
         sweeps += [
@@ -171,25 +184,21 @@ def quick(cpus: int) -> list[Sweep]:
     return sweeps
 
 
-def full(cpus: int, responders: tuple[int, ...]) -> list[Sweep]:
-    """A few minutes on two CPUs. responders: their numbers, 0 among them."""
-    most, few = max(responders), tuple(sorted({0, min(cpus - 1, 1)}))
+def full(cpus: int, counts: tuple[int, ...]) -> list[Sweep]:
+    """A minute and a half on two CPUs. counts: numbers of responders, 0 among them."""
+    few = tuple(sorted({0, min(cpus - 1, 1)}))
     sizes = (2, 4, 8, 16, 32, *CEILING, 64, 128, 256, 512, 1024)
-    more = tuple(count for count in responders if count not in few)
     sweeps: list[Sweep] = [
-        *_tails((*OPERATIONS, *OPTIONAL), few, 15),
+        *(_beside_arms(some, few, _TAIL_SAMPLES, 15)
+          for some in (OPERATIONS, *((name,) for name in OPTIONAL))),
         Shootdowns("shootdowns by pages", operation=OPERATIONS, pages=sizes, responders=few,
                    samples=20, repetitions=20),
         Shootdowns("controls", operation=("none_to_rw",), responders=few, samples=200),
         Shootdowns("shootdowns of huge pages", operation=("mprotect", "dontneed"),
                    page_size=("2m",), responders=few, samples=20, repetitions=15),
+        *_by_responders(counts, 100, 20),
     ]
-    if more:
-        sweeps.append(Shootdowns(
-            "shootdowns by responders", operation=("mprotect", "munmap", "dontneed"),
-            arms=("operation", "membarrier"), responders=more, samples=100, repetitions=20))
-    if most:
-        counts = tuple(count + 1 for count in responders)
+    if cpus > 1:
         sweeps += [
             *_at_rates(("mprotect",), 1, (100, 1000, 2000, 4000, 8000, 16000), 0.1, 15),
             Shootdowns("shootdowns and the responder's TLB", operation=("mprotect", "dontneed"),
@@ -200,6 +209,6 @@ def full(cpus: int, responders: tuple[int, ...]) -> list[Sweep]:
                        responder_does=("system_call", "sleep", "another_process"), samples=50,
                        repetitions=15),
             Initiators("shootdowns from all threads", operation=("dontneed", "munmap"),
-                       initiators=counts, repetitions=20),
+                       initiators=tuple(count + 1 for count in counts), repetitions=20),
         ]
     return sweeps

@@ -35,6 +35,11 @@ if bench == "flush_walk_bench":
          for spread in later("spread", "even") for descriptors in later("descriptors", "in_order")
          for index in later("index", "kernel") for q in values("queues")
          for s in values("shootdown") for r in values("responders")]
+elif bench == "shootdown_bench":
+  groups = [[f"shootdown/operation:{o}/arm:{a}/pages:{p}/page_size:{s}/responder_does:none"
+             f"/working_set:0/rate:{t}/responders:0" for a in values("arms")]
+            for o in values("operation") for p in values("pages") for s in values("page-size")
+            for t in values("rate")]
 else:
   names = [bench.removesuffix("_bench")]
   for axis in flags:

@@ -41,11 +41,11 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
 
 
 def _stack(panel: Axes, part: pd.DataFrame, rows: list[str]) -> None:
-    """A part below zero is not drawn: the stack is longer than the operation then."""
+    """A part that is unknown or below zero is not drawn: with the latter the stack is longer than the operation."""
     place = np.array([rows.index(str(name)) for name in part["operation"]], dtype=float)
     left = np.zeros(len(part))
     for name in PARTS:
-        width = part[name].clip(lower=0.0).to_numpy(dtype=float)
+        width = part[name].fillna(0.0).clip(lower=0.0).to_numpy(dtype=float)
         panel.barh(place, width, 0.62, left=left, color=_COLOURS[name])
         left += width
     time = part["time"].to_numpy(dtype=float)
