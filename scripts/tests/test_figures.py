@@ -94,7 +94,11 @@ def _undrawn_tick_labels(drawing: Drawing) -> Iterator[Text]:
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_two_texts_overlap_and_none_is_cut(
         loaded: dict[str, Results], name: str, data: str, layout: str) -> None:
-    drawing = drawn(loaded[data], name, LAYOUTS[layout])
+    assert_texts_are_apart(drawn(loaded[data], name, LAYOUTS[layout]))
+
+
+def assert_texts_are_apart(drawing: Drawing) -> None:
+    """Of a drawing that a canvas has drawn: no two texts overlap, none is cut or small."""
     renderer = drawing.canvas.get_renderer()
     boxes = [(text, text.get_window_extent(renderer)) for text in texts_of(drawing)]
     assert len(boxes) > 5

@@ -41,7 +41,8 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
 
 
 def _stack(panel: Axes, part: pd.DataFrame, rows: list[str]) -> None:
-    """A part that is unknown or below zero is not drawn: with the latter the stack is longer than the operation."""
+    """A part that is unknown or below zero is not drawn: of the latter the stack is longer than the
+    operation."""
     place = np.array([rows.index(str(name)) for name in part["operation"]], dtype=float)
     left = np.zeros(len(part))
     for name in PARTS:
