@@ -8,18 +8,20 @@ repetitions, in ns.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from flushwalk.cpu_order import Place, places
+from flushwalk import topology
 from flushwalk.measures import pick
-from flushwalk.results import Results
+from flushwalk.results import Report, Results
 from flushwalk.shootdown_measures import OPERATION, usual
 from flushwalk.statistics import median_interval
 
 SAME_CORE, SAME_PACKAGE, OTHER_PACKAGE = "same core", "same package", "other package"
 UNKNOWN_DISTANCE = "distance unknown"
+UNKNOWN_PACKAGE = -1
 DISTANCES = (SAME_CORE, SAME_PACKAGE, OTHER_PACKAGE, UNKNOWN_DISTANCE)
 _MOST_WITH_INTERVAL = 240
 _KEY = ["report", "operation", "pages", "initiator_cpu", "responder_cpus"]
@@ -35,7 +37,7 @@ def pairs(results: Results) -> pd.DataFrame:
     if rows.empty:
         return rows
     rows = rows[rows["operation"] == pick(rows, "operation", "mprotect")]
-    known = {report.label: places(report.folder) for report in results.reports}
+    known = {report.label: _places(report) for report in results.reports}
     groups = rows.groupby(_KEY, sort=False)
     few = groups.ngroups <= _MOST_WITH_INTERVAL
     found = []
@@ -49,8 +51,8 @@ def pairs(results: Results) -> pd.DataFrame:
             "initiator": int(initiator), "responder": int(responder), "p50": group["p50"].median(),
             "low": low, "high": high, "repetitions": len(group),
             "initiator_at": first.at if first else -1, "responder_at": second.at if second else -1,
-            "initiator_package": first.package if first else -1,
-            "responder_package": second.package if second else -1,
+            "initiator_package": first.package if first else UNKNOWN_PACKAGE,
+            "responder_package": second.package if second else UNKNOWN_PACKAGE,
             "distance": _distance(first, second)})
     table = pd.DataFrame(found)
     table = table[table.groupby("report")["initiator"].transform("size") > 1]
@@ -58,7 +60,25 @@ def pairs(results: Results) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else table
 
 
-def _distance(first: Place | None, second: Place | None) -> str:
+class _Place(NamedTuple):
+    """at: a CPU's place in the machine's order, in which neighbours stand side by side."""
+
+    at: int
+    package: int
+    core: int
+
+
+def _places(report: Report) -> dict[int, _Place]:
+    """By CPU; empty where the report has no topology that can be read."""
+    try:
+        units = topology.read(report.folder / topology.FILE)
+    except (OSError, topology.TopologyError):
+        return {}
+    return {unit.cpu: _Place(at, UNKNOWN_PACKAGE if unit.package is None else unit.package,
+                             unit.core) for at, unit in enumerate(units)}
+
+
+def _distance(first: _Place | None, second: _Place | None) -> str:
     if first is None or second is None:
         return UNKNOWN_DISTANCE
     if first.core == second.core:
@@ -70,6 +90,6 @@ def _with_order(part: pd.DataFrame) -> pd.DataFrame:
     """The places of all CPUs of a report, or, where one is unknown, their numbers instead."""
     if (part["distance"] == UNKNOWN_DISTANCE).any():
         part = part.assign(initiator_at=part["initiator"], responder_at=part["responder"],
-                           initiator_package=-1, responder_package=-1,
-                           distance=UNKNOWN_DISTANCE)
+                           initiator_package=UNKNOWN_PACKAGE,
+                           responder_package=UNKNOWN_PACKAGE, distance=UNKNOWN_DISTANCE)
     return part.sort_values(["initiator_at", "responder_at"])

@@ -58,7 +58,7 @@ def noise(*lost_percent: float) -> list[dict[str, Any]]:
             for cpu, lost in enumerate(lost_percent)]
 
 
-def _bitmap(cpus: Iterable[int]) -> str:
+def bitmap(cpus: Iterable[int]) -> str:
     """32-bit words, the highest first, as hwloc writes them."""
     value = sum(1 << cpu for cpu in cpus)
     words = []
@@ -70,7 +70,7 @@ def _bitmap(cpus: Iterable[int]) -> str:
 
 def _object(kind: str, cpus: Sequence[int], node: int, inner: str, **attributes: Any) -> str:
     own = "".join(f' {name}="{value}"' for name, value in attributes.items())
-    return (f'<object type="{kind}" cpuset="{_bitmap(cpus)}" nodeset="{_bitmap([node])}"{own}>'
+    return (f'<object type="{kind}" cpuset="{bitmap(cpus)}" nodeset="{bitmap([node])}"{own}>'
             f"{inner}</object>")
 
 
@@ -106,11 +106,11 @@ def topology_xml(packages: int = 1, nodes: int = 1, l3s: int = 1, cores: int = 2
             in_package += cpus
         text += _object("Package", in_package, node, inner)
         everything += in_package
-    allowed = _bitmap(everything if usable is None else usable)
+    allowed = bitmap(everything if usable is None else usable)
     kinds = ""
     if slow:
         for cpus, name in ((slow, "IntelAtom"), (set(everything) - set(slow), "IntelCore")):
-            kinds += (f'<cpukind cpuset="{_bitmap(cpus)}"><info name="CoreType" value="{name}"/>'
+            kinds += (f'<cpukind cpuset="{bitmap(cpus)}"><info name="CoreType" value="{name}"/>'
                       "</cpukind>")
     machine = _object("Machine", everything, 0, text, allowed_cpuset=allowed)
     return f'<?xml version="1.0"?><topology version="2.0">{machine}{kinds}</topology>'

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 from flushwalk.results import COLUMNS
+from synthetic_machines import bitmap
 from synthetic_report import MACHINE, Row, _times
 
 ARMS = ("operation", "untouched", "single_threaded", "membarrier", "noop", "none")
@@ -179,6 +180,7 @@ class Machine:
         return range(self.packages * self.cores * self.threads)
 
     def xml(self) -> str:
+        """As hwloc writes it."""
         packages = "".join(
             f'<object type="Package" os_index="{package}"><object type="L3Cache">' + "".join(
                 f'<object type="Core" os_index="{core}">' + "".join(
@@ -186,9 +188,8 @@ class Machine:
                     for thread in range(self.threads)) + "</object>"
                 for core in range(self.cores)) + "</object></object>"
             for package in range(self.packages))
-        return ('<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE topology SYSTEM "hwloc2.dtd">\n'
-                f'<topology version="2.0"><object type="Machine" os_index="0">{packages}</object>'
-                "</topology>\n")
+        return ('<?xml version="1.0"?><topology version="2.0"><object type="Machine" '
+                f'cpuset="{bitmap(self.cpus)}">{packages}</object></topology>')
 
     def pair_us(self, first: int, second: int) -> float:
         """The farther, the dearer; and a little by the initiator's core."""

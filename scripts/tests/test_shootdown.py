@@ -17,7 +17,6 @@ from synthetic_shootdown import (
 
 from flushwalk import (
     pair_measures, responder_measures, scaling_measures, shootdown_measures, throughput_measures)
-from flushwalk.cpu_order import places
 from flushwalk.results import Results, load
 
 ARMS = ("operation", "untouched", "single_threaded", "membarrier", "noop", "none")
@@ -142,24 +141,6 @@ def test_threads_at_once_are_held_against_the_same_lock(results: Results) -> Non
         time_us("dontneed", "operation", 1) * 1300, rel=0.05)
 
 
-def test_cpus_stand_where_the_topology_has_them(tmp_path: Path) -> None:
-    machine = Machine(2, 4, 2)
-    (tmp_path / "topology.xml").write_text(machine.xml())
-    found = places(tmp_path)
-    order = sorted(found, key=lambda cpu: found[cpu].at)
-    assert order[:4] == [0, 8, 2, 10]  # two threads of the first core, two of its neighbour
-    assert [found[cpu].package for cpu in order] == [0] * 8 + [1] * 8
-    assert found[0].core == found[8].core != found[2].core
-    assert len({place.core for place in found.values()}) == 8
-
-
-@pytest.mark.parametrize("text", [None, "", "<topology><object", "<topology/>"])
-def test_a_topology_that_cannot_be_read_is_none(tmp_path: Path, text: str | None) -> None:
-    if text is not None:
-        (tmp_path / "topology.xml").write_text(text)
-    assert places(tmp_path) == {}
-
-
 def test_pairs_have_their_distance(tmp_path: Path) -> None:
     machine = Machine(2, 2, 2)
     found = pair_measures.pairs(made(tmp_path, machine.pairs(1), topology=machine.xml()))
@@ -168,11 +149,14 @@ def test_pairs_have_their_distance(tmp_path: Path) -> None:
         assert pair.p50 == pytest.approx(machine.pair_us(pair.initiator, pair.responder) * 1000, rel=0.15)
     assert found["distance"].value_counts().to_dict() == {
         "same core": 8, "same package": 16, "other package": 32}
+    # Two threads of the first core, two of its neighbour, then the other package.
+    assert list(found["initiator"].unique()) == [0, 4, 2, 6, 1, 5, 3, 7]
+    assert list(found["initiator_package"].unique()) == [0, 1]
 
 
-def test_without_a_topology_cpus_stand_by_number(tmp_path: Path) -> None:
-    machine = Machine(2, 2, 1)
-    found = pair_measures.pairs(made(tmp_path, machine.pairs(1)))
+@pytest.mark.parametrize("text", [None, "<topology><object"])
+def test_without_a_topology_cpus_stand_by_number(tmp_path: Path, text: str | None) -> None:
+    found = pair_measures.pairs(made(tmp_path, Machine(2, 2, 1).pairs(1), topology=text))
     assert list(found["initiator"].unique()) == [0, 1, 2, 3]
     assert set(found["distance"]) == {"distance unknown"} and set(found["initiator_package"]) == {-1}
 
