@@ -147,7 +147,7 @@ def test_what_the_bench_refuses_is_left_out_and_said(world: World) -> None:
     left = [sweep for sweep in plan.quick_set(1)
             if "--shootdown=mprotect_range" not in " ".join(sweep.flags())]
     assert f"measuring {len(plan.all_cases(left))} cases" in out
-    assert not any("mprotect_range" in name for name in world.cases())
+    assert not any("shootdown:mprotect_range" in name for name in world.cases())
 
 
 def test_a_bench_that_refuses_all_is_told_before_anything_is_made(world: World) -> None:
