@@ -24,7 +24,8 @@ from flushwalk.sections import Context
 Make = Callable[..., Path]
 SCRIPTS = Path(__file__).resolve().parents[1]
 TITLES = ["The answer", "Walk cost", "Complete walks against the list", "Walk and shootdown",
-          "Where the array of ranges beats the hull", "Stale aliases", "The thread's questions",
+          "Where the array of ranges beats the hull", "The shootdown itself",
+          "The shootdown by distance, responders and threads", "Stale aliases", "The thread's questions",
           "What each patch bought", "What striping buys",
           "What a walk costs a free", "The index", "Counters", "Validity", "The machine",
           "How it was measured", "The command that repeats it"]

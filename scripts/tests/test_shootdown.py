@@ -209,6 +209,14 @@ def test_what_is_no_line_shows_at_the_points_held_out() -> None:
     assert low < two_packages(15) < high
 
 
+def test_a_point_that_is_held_out_is_predicted_from_the_others() -> None:
+    line = scaling_measures.fit({count: np.full(5, us * 1000) for count, us in
+                                 ((1, 10.0), (2, 11.0), (4, 26.0))})
+    assert line is not None
+    assert line.errors[4] == pytest.approx(13 / 26 - 1)
+    assert line.errors[1] == pytest.approx((11 - 7.5) / 10 - 1)
+
+
 @pytest.mark.parametrize("counts, repetitions", [((1, 2), 12), ((0, 1, 2), 12), ((1, 2, 4), 4)])
 def test_no_line_through_fewer_than_three_points(counts: tuple[int, ...], repetitions: int) -> None:
     assert line_of(counts, lambda count: 16_000.0 + count, repetitions=repetitions) is None

@@ -36,7 +36,7 @@ def numbers(frame: pd.DataFrame) -> Table:
 def sentence(frame: pd.DataFrame) -> str:
     low, high = frame.loc[frame["p50"].idxmin()], frame.loc[frame["p50"].idxmax()]
     said = (f"One shootdown stops a responder for {wording.time(low['p50'])} ({low['row']})"
-            + (f" to {wording.time(high['p50'])} ({high['row']})" if len(frame) > 1 else "")
+            + (f" to {wording.time(high['p50'])} ({high['row']})" if low["p50"] < high["p50"] else "")
             + " at the median")
     tails = frame[frame["p99"].notna()]
     if tails.empty:
