@@ -75,6 +75,7 @@ AllocFreeMeasurement::AllocFreeMeasurement(const AllocFreeGroup& group,
                                            const MeasuringContext& context)
     : group_(group),
       context_(context),
+      order_(context.seed, group.rivals.size()),
       batch_pairs_(pairs_per_batch(group.axes.pages)),
       migrations_(group.axes.threads),
       counters_(context.counters, context.placement.responders.size() + 1, group.rivals.size()) {}
@@ -127,14 +128,15 @@ std::vector<AllocFreeResult> AllocFreeMeasurement::measure(std::string* error) {
   std::vector<AllocFreeResult> results = empty_results();
   counters_.begin_repetition();
   count_migrations(&results, true);
-  for (unsigned taken = 0; taken < context_.samples; taken += kBatchesPerWindow, ++turn_) {
+  for (unsigned taken = 0; taken < context_.samples;
+       taken += kBatchesPerWindow, order_.next_turn()) {
     const unsigned samples = std::min(kBatchesPerWindow, context_.samples - taken);
     for (std::size_t i = 0; i < rivals(); ++i) {
       if (context_.stop.load(std::memory_order_relaxed)) {
         *error = "interrupted";
         return {};
       }
-      const std::size_t rival = rival_in_turn(turn_, i, rivals());
+      const std::size_t rival = order_[i];
       take_turn(rival, samples, &results[rival]);
     }
   }

@@ -35,6 +35,7 @@
 #include "bench/support/clock.h"
 #include "bench/support/oracle_counts.h"
 #include "bench/support/statistics.h"
+#include "bench/support/turn_order.h"
 
 namespace flushwalk {
 
@@ -129,7 +130,7 @@ class AllocFreeMeasurement {
 
   const AllocFreeGroup group_;
   MeasuringContext context_;
-  unsigned turn_ = 0;  // goes on from repetition to repetition
+  TurnOrder order_;  // goes on from repetition to repetition
   unsigned batch_pairs_;
   std::vector<std::unique_ptr<Stripes>> stripes_;         // by rival
   std::vector<std::optional<std::uint64_t>> migrations_;  // by thread, when the repetition began

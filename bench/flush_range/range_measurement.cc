@@ -31,6 +31,7 @@ struct RangeMeasurement::Sampling {
 RangeMeasurement::RangeMeasurement(const RangeGroup& group, const MeasuringContext& context)
     : group_(group),
       context_(context),
+      order_(context.seed, group.rivals.size()),
       interrupts_(interrupts(group.shootdown) && group.responders != 0) {}
 
 std::unique_ptr<RangeMeasurement> RangeMeasurement::prepare(const RangeGroup& group,
@@ -113,10 +114,10 @@ std::vector<RangeResult> RangeMeasurement::sample(std::string* error) {
   const ThreadCounts before = thread_counts_before();
   const unsigned batch = interrupts_ ? kSamplesPerBatch : 1;
   bool ok = true;
-  for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, ++turn_) {
+  for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, order_.next_turn()) {
     const unsigned samples = std::min(batch, context_.samples - taken);
     for (std::size_t i = 0; ok && i < rivals_.size(); ++i) {
-      ok = take_batch(rival_in_turn(turn_, i, rivals_.size()), samples, &sampling, error);
+      ok = take_batch(order_[i], samples, &sampling, error);
     }
   }
   const ThreadCounts counts = thread_counts_after() - before;

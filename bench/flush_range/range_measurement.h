@@ -25,6 +25,7 @@
 #include "bench/support/proof.h"
 #include "bench/support/responders.h"
 #include "bench/support/statistics.h"
+#include "bench/support/turn_order.h"
 
 namespace flushwalk {
 
@@ -76,8 +77,8 @@ class RangeMeasurement : public Measurement {
 
   RangeGroup group_;
   MeasuringContext context_;
-  unsigned turn_ = 0;  // goes on from repetition to repetition
-  bool interrupts_;    // the backend does, and there is somebody to be interrupted
+  TurnOrder order_;  // goes on from repetition to repetition
+  bool interrupts_;  // the backend does, and there is somebody to be interrupted
   std::unique_ptr<DirtySpace> for_one_range_;  // null where no rival has it
   std::unique_ptr<DirtySpace> for_arrays_;
   std::unique_ptr<WorkingSet> working_set_;

@@ -44,6 +44,10 @@ int run(int argc, char** argv) {
     line->add_switch("--parts-alone", &axes.parts_alone,
                      "in turn with each flush that has a shootdown, time its walk alone and its "
                      "shootdown alone: do they add up?");
+    line->add_text("--inject-delay-ns", &axes.inject_delay_ns,
+                   "to try a comparison itself: beside each case arms of the same work, sampled in "
+                   "turn with it, whose walk ends with a loop of so many ns (a list; 0: the very "
+                   "same work). 0..1000000000");
   };
   program.answer = [&](const RunOptions&) { return shootdowns.answer(); };
   program.make_groups = [&] { return make_walk_cases(axes); };

@@ -70,6 +70,36 @@ std::vector<std::optional<Gather>> read_gathers(const AxisTexts& texts,
   return {gathers.begin(), gathers.end()};
 }
 
+// Each walk with each check, the arms of the same work beside it.
+std::vector<Way> every_way(const std::vector<Walk>& walks, const std::vector<Check>& checks,
+                           const std::vector<std::uint32_t>& delays) {
+  std::vector<Way> ways;
+  for (const Walk walk : walks) {
+    for (const Check check : checks) {
+      ways.emplace_back(walk, check);
+      for (const std::uint32_t delay : delays) {
+        ways.emplace_back(walk, check, delay);
+      }
+    }
+  }
+  return ways;
+}
+
+std::vector<std::uint32_t> read_delays(const AxisTexts& texts, AxisReader* reader) {
+  constexpr std::uint32_t kLongestDelay = 1'000'000'000;
+  std::vector<std::uint32_t> delays;
+  if (texts.inject_delay_ns.empty()) {
+    return delays;
+  }
+  reader->numbers("--inject-delay-ns", texts.inject_delay_ns, std::uint32_t{0}, kLongestDelay,
+                  &delays);
+  if (texts.parts_alone) {
+    reader->fail("--inject-delay-ns",
+                 "does not go with --parts-alone: a delay is in whole flushes");
+  }
+  return delays;
+}
+
 }  // namespace
 
 std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts) {
@@ -93,6 +123,7 @@ std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts
   reader.names("--shootdown", texts.shootdown, kShootdownKinds, &shootdowns);
   const std::vector<std::optional<Gather>> gathers = read_gathers(texts, shootdowns, &reader);
   reader.numbers("--responders", texts.responders, 0U, kMostResponders, &responders);
+  const std::vector<std::uint32_t> delays = read_delays(texts, &reader);
   for (const unsigned slots : load.dirty_slots) {
     if (!std::has_single_bit(slots)) {
       reader.fail("--dirty-slots", fmt::format("{} is not a power of two", slots));
@@ -101,12 +132,7 @@ std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts
   if (reader.problem()) {
     return *reader.problem();
   }
-  std::vector<Way> ways;
-  for (const Walk walk : walks) {
-    for (const Check check : checks) {
-      ways.emplace_back(walk, check);
-    }
-  }
+  const std::vector<Way> ways = every_way(walks, checks, delays);
   std::vector<WalkGroup> groups;
   for (const LoadShape& shape : load.loads()) {
     for (const ShootdownKind shootdown : shootdowns) {
@@ -126,9 +152,12 @@ std::variant<std::vector<WalkGroup>, Problem> make_groups(const AxisTexts& texts
 std::string case_name(const GroupAxes& axes, const Way& way) {
   const LoadShape& load = axes.load;
   std::string name =
-      fmt::format("flush_walk/walk:{}/check:{}/gather:{}/shootdown:{}/blocks:{}/full:{}/dirty:{}",
-                  name_of(way.walk), name_of(way.check), name_of(axes.gather()),
-                  name_of(axes.shootdown), load.blocks, load.full_percent, load.dirty_percent);
+      fmt::format("flush_walk/walk:{}/check:{}", name_of(way.walk), name_of(way.check));
+  if (way.injected_delay_ns) {
+    name += fmt::format("/injected_delay_ns:{}", *way.injected_delay_ns);
+  }
+  name += fmt::format("/gather:{}/shootdown:{}/blocks:{}/full:{}/dirty:{}", name_of(axes.gather()),
+                      name_of(axes.shootdown), load.blocks, load.full_percent, load.dirty_percent);
   if (load.dirty_slots != 1) {
     name += fmt::format("/dirty_slots:{}", load.dirty_slots);
   }

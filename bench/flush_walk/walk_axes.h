@@ -55,6 +55,8 @@ struct AxisTexts {
   std::string shootdown = "none";
   std::string responders = "0";
   bool parts_alone = false;  // of each flush that has a shootdown
+  // A list: of each way there is, beside the plain one, an arm for each delay. Empty: none.
+  std::string inject_delay_ns{};
 };
 
 // Every combination, loads outermost. A Problem names the flag, the value and what is allowed; a

@@ -18,6 +18,7 @@ struct WalkMeasurement::Sampling {
 WalkMeasurement::WalkMeasurement(const WalkGroup& group, const MeasuringContext& context)
     : group_(group),
       context_(context),
+      order_(context.seed, group.walks.size()),
       interrupts_(interrupts(group.axes.shootdown) && group.axes.responders != 0) {}
 
 std::unique_ptr<WalkMeasurement> WalkMeasurement::prepare(const WalkGroup& group,
@@ -84,10 +85,10 @@ std::vector<WalkResult> WalkMeasurement::measure(std::string* error) {
   const ThreadCounts before = thread_counts_before();
   const unsigned batch = interrupts_ ? kSamplesPerBatch : 1;
   bool ok = true;
-  for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, ++turn_) {
+  for (unsigned taken = 0; ok && taken < context_.samples; taken += batch, order_.next_turn()) {
     const unsigned flushes = std::min(batch, context_.samples - taken);
     for (std::size_t i = 0; ok && i < walks; ++i) {
-      const std::size_t walk = rival_in_turn(turn_, i, walks);
+      const std::size_t walk = order_[i];
       ok = take_batch(walk, flushes, &sampling, error) &&
            (!group_.parts_alone || take_parts(walk, flushes, &sampling, error));
     }
@@ -161,15 +162,19 @@ bool WalkMeasurement::take_sample(std::size_t walk, Sampling* sampling, std::str
   Shootdown& shootdown = load_->shootdown();
   const std::uint64_t calls_before = shootdown.calls();
   WalkResult& result = sampling->results[walk];
+  const Way& way = group_.walks[walk];
+  const Ticks delay = context_.clock.ns_to_ticks(way.injected_delay_ns.value_or(0));
+  FlushReport report;  // at one place for all: the timed part writes to it
   counters_->begin_responders(walk);
   const Usage before = read_usage();
   counters_->begin(walk);
   const FlushTimes times =
-      timed_flush(context_.clock, load_->allocator(), group_.walks[walk], plan_,
-                  kind == ShootdownKind::none ? nullptr : &shootdown, &result.report);
+      timed_flush(context_.clock, load_->allocator(), way, plan_,
+                  kind == ShootdownKind::none ? nullptr : &shootdown, &report, delay);
   counters_->end();
   const Usage after = read_usage();
   counters_->end_responders();
+  result.report = report;
   if (result.report.system_errno != 0) {
     *error = fmt::format("{}: {}", name_of(kind), std::strerror(result.report.system_errno));
     return false;

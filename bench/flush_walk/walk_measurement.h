@@ -1,11 +1,12 @@
 // Walk measurement: takes the samples of one group of cases, its walks in turn.
 //
-// A repetition takes `samples` flushes of each walk over the same load: A B B A A B B A, so that a
-// drift of the machine meets both alike. Where CPUs are interrupted the letters stand for batches
-// of ten flushes, and the kernel's TLB row is read around each batch, so that it tells the walks
-// apart. All that is set-up or book-keeping stands outside of the timed part (timed_flush.h). Where
-// the parts of a flush are asked for alone, each letter's are taken right after it: the walk
-// without a shootdown, and the shootdown of what an untimed walk has gathered.
+// A repetition takes `samples` flushes of each walk over the same load in turns (turn_order.h), so
+// that a drift of the machine meets all alike: A B B A B A A B. Where CPUs are interrupted the
+// letters stand for batches of ten flushes, and the kernel's TLB row is read around each batch, so
+// that it tells the walks apart. All that is set-up or book-keeping stands outside of the timed
+// part (timed_flush.h). Where the parts of a flush are asked for alone, each letter's are taken
+// right after it: the walk without a shootdown, and the shootdown of what an untimed walk has
+// gathered.
 #ifndef FLUSHWALK_BENCH_FLUSH_WALK_WALK_MEASUREMENT_H_
 #define FLUSHWALK_BENCH_FLUSH_WALK_WALK_MEASUREMENT_H_
 
@@ -28,6 +29,7 @@
 #include "bench/support/proof.h"
 #include "bench/support/responders.h"
 #include "bench/support/statistics.h"
+#include "bench/support/turn_order.h"
 
 namespace flushwalk {
 
@@ -87,8 +89,8 @@ class WalkMeasurement {
 
   WalkGroup group_;
   MeasuringContext context_;
-  unsigned turn_ = 0;  // goes on from repetition to repetition
-  bool interrupts_;    // the backend does, and there is somebody to be interrupted
+  TurnOrder order_;  // goes on from repetition to repetition
+  bool interrupts_;  // the backend does, and there is somebody to be interrupted
   std::unique_ptr<Load> load_;
   std::unique_ptr<Responders> responders_;  // null without any
   std::optional<CaseCounters> counters_;    // once there are responders

@@ -16,6 +16,7 @@ MeasurementRow common_row(const RowContext& context, std::size_t walk, unsigned 
   row.repetition = repetition;
   row.walk = name_of(way.walk);
   row.check = name_of(way.check);
+  row.injected_delay_ns = way.injected_delay_ns;
   row.gather = name_of(axes.gather());
   row.shootdown = name_of(axes.shootdown);
   row.blocks = axes.load.blocks;

@@ -28,6 +28,7 @@
 #include "bench/support/proof.h"
 #include "bench/support/responders.h"
 #include "bench/support/statistics.h"
+#include "bench/support/turn_order.h"
 
 namespace flushwalk {
 
@@ -72,8 +73,8 @@ class SeriesMeasurement : public Measurement {
 
   SeriesGroup group_;
   MeasuringContext context_;
-  unsigned turn_ = 0;  // goes on from repetition to repetition
-  bool interrupts_;    // the backend does, and there is somebody to be interrupted
+  TurnOrder order_;  // goes on from repetition to repetition
+  bool interrupts_;  // the backend does, and there is somebody to be interrupted
   std::unique_ptr<Arena> arena_;
   std::unique_ptr<Shootdown> backend_;
   std::unique_ptr<RoundShootdown> shootdown_;  // null: none

@@ -30,6 +30,7 @@ ShootdownMeasurement::ShootdownMeasurement(const ShootdownGroup& group,
                                            const MeasuringContext& context)
     : group_(group),
       context_(context),
+      order_(context.seed, group.arms.size()),
       period_(period_of(group, context.clock)),
       rounds_(context.clock.ns_to_ticks(kSlowestTurnNs * 2 * group.working_set)) {}
 
@@ -155,10 +156,11 @@ bool ShootdownMeasurement::are_huge(std::string* error) {
 }
 
 bool ShootdownMeasurement::take_all(std::vector<ArmResult>* results, std::string* error) {
-  for (unsigned taken = 0; taken < context_.samples; taken += kSamplesPerBatch, ++turn_) {
+  for (unsigned taken = 0; taken < context_.samples;
+       taken += kSamplesPerBatch, order_.next_turn()) {
     const unsigned samples = std::min(kSamplesPerBatch, context_.samples - taken);
     for (std::size_t i = 0; i < rivals_.size(); ++i) {
-      const std::size_t rival = rival_in_turn(turn_, i, rivals_.size());
+      const std::size_t rival = order_[i];
       if (!take_batch(rival, samples, &(*results)[rival], error)) {
         return false;
       }

@@ -27,6 +27,7 @@
 #include "bench/support/case_group.h"
 #include "bench/support/proof.h"
 #include "bench/support/statistics.h"
+#include "bench/support/turn_order.h"
 
 namespace flushwalk {
 
@@ -91,9 +92,9 @@ class ShootdownMeasurement : public Measurement {
 
   ShootdownGroup group_;
   MeasuringContext context_;
+  TurnOrder order_;            // goes on from repetition to repetition
   Ticks period_;               // from one operation's begin to the next one's, at least
   Ticks rounds_;               // two rounds over a working set, at most
-  unsigned turn_ = 0;          // goes on from repetition to repetition
   std::vector<Rival> rivals_;  // as the group's arms
   std::unique_ptr<ResponderCrew> crew_;
   std::optional<CaseCounters> counters_;  // once there are responders

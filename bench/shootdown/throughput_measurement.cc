@@ -48,7 +48,10 @@ std::optional<double> throughput_of(std::span<const ThreadWindow> threads, const
 
 ThroughputMeasurement::ThroughputMeasurement(const ShootdownGroup& group,
                                              const MeasuringContext& context)
-    : group_(group), context_(context), cpus_{context.placement.initiator} {
+    : group_(group),
+      context_(context),
+      cpus_{context.placement.initiator},
+      order_(context.seed, group.arms.size()) {
   const std::vector<int>& others = context.placement.responders;
   cpus_.insert(cpus_.end(), others.begin(), others.end());
 }
@@ -88,10 +91,11 @@ std::vector<ThroughputResult> ThroughputMeasurement::sample(std::string* error) 
     results[arm].counts.resize(workers_.size());
     results[arm].calls = workers_.front()->targets[arm]->calls();
   }
-  for (unsigned taken = 0; taken < context_.samples; taken += kOperationsPerWindow, ++turn_) {
+  for (unsigned taken = 0; taken < context_.samples;
+       taken += kOperationsPerWindow, order_.next_turn()) {
     const unsigned operations = std::min(kOperationsPerWindow, context_.samples - taken);
     for (std::size_t i = 0; i < results.size(); ++i) {
-      const std::size_t arm = rival_in_turn(turn_, i, results.size());
+      const std::size_t arm = order_[i];
       if (!take_window(arm, operations, &results[arm], error)) {
         return {};
       }

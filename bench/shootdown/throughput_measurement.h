@@ -22,6 +22,7 @@
 #include "bench/support/case_group.h"
 #include "bench/support/proof.h"
 #include "bench/support/statistics.h"
+#include "bench/support/turn_order.h"
 #include "bench/support/worker_team.h"
 
 namespace flushwalk {
@@ -77,7 +78,7 @@ class ThroughputMeasurement : public Measurement {
   ShootdownGroup group_;
   MeasuringContext context_;
   std::vector<int> cpus_;  // of all threads, the calling one's first
-  unsigned turn_ = 0;      // goes on from repetition to repetition
+  TurnOrder order_;        // goes on from repetition to repetition
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<WorkerTeam> team_;
 };

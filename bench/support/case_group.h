@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,7 +37,8 @@ struct MeasuringContext {
   const std::atomic<bool>& stop;         // ends a repetition at the next sample
   ShootdownMechanism mechanism = ShootdownMechanism::unknown;  // of shootdowns to the responders
   const Counters* counters = nullptr;                          // null: nothing is counted
-  bool oracle = false;  // stale aliases are looked for, too, untimed
+  bool oracle = false;     // stale aliases are looked for, too, untimed
+  std::uint32_t seed = 1;  // of the order of turns (turn_order.h)
 };
 
 // One case in one repetition.
@@ -47,14 +49,6 @@ struct CaseOutcome {
   std::vector<double> times_ns;
   std::vector<std::pair<std::string, double>> counters;
 };
-
-// Which of `rivals` comes as the i-th in a turn: A B, B A, A B, ... so that a drift of the machine
-// meets all alike. Turns are counted through all repetitions: one that is a single turn has a first
-// and a last as well, and what disturbs the beginning of a repetition (its reader is awake) must
-// not find the same rival each time.
-constexpr std::size_t rival_in_turn(unsigned turn, std::size_t i, std::size_t rivals) {
-  return turn % 2 == 0 ? i : rivals - 1 - i;
-}
 
 class Measurement {
  public:

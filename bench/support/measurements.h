@@ -66,11 +66,13 @@ struct MeasurementRow {
   std::string responder_does;
   std::optional<std::uint64_t> rate;
   std::optional<std::uint64_t> initiators;
+  std::optional<std::uint64_t> injected_delay_ns;
   std::optional<std::uint64_t> responders;
   std::string placement;
   unsigned initiator_cpu = 0;
   std::vector<unsigned> responder_cpus;
   std::optional<std::uint64_t> block_slots;
+  std::uint32_t order_seed = 0;  // the session puts it in
 
   // Outcomes. Empty where the bench does not count such a thing.
   std::optional<std::uint64_t> operations;

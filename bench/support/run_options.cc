@@ -1,6 +1,7 @@
 #include "bench/support/run_options.h"
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <string_view>
@@ -29,6 +30,12 @@ void leave_rest(const std::vector<std::string>& rest, int* argc, char** argv) {
   argv[kept] = nullptr;
 }
 
+// Another one in each run is all that is asked of it.
+std::uint32_t seed_of_now() {
+  return static_cast<std::uint32_t>(std::chrono::system_clock::now().time_since_epoch() /
+                                    std::chrono::microseconds(1));
+}
+
 }  // namespace
 
 CommandLine::CommandLine(const std::string& description, const std::string& footer)
@@ -54,6 +61,10 @@ void CommandLine::add_run_flags(RunOptions* options) {
   app_->add_option("--repetitions", options->repetitions, "of each case")
       ->check(CLI::Range(1U, kMostRepetitions))
       ->capture_default_str();
+  options->seed = seed_of_now();
+  app_->add_option("--seed", options->seed,
+                   "of the order in which the cases of a comparison take turns, 0..4294967295; the "
+                   "rows have it (default: another in each run)");
   app_->add_option(
       "--out", options->out,
       "folder for machine.json, measurements.csv and counters.csv (made if missing, appended to)");

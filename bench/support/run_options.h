@@ -3,6 +3,7 @@
 #ifndef FLUSHWALK_BENCH_SUPPORT_RUN_OPTIONS_H_
 #define FLUSHWALK_BENCH_SUPPORT_RUN_OPTIONS_H_
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@ namespace flushwalk {
 struct RunOptions {
   unsigned samples = 100;     // of each case in a repetition
   unsigned repetitions = 10;  // of each case
+  std::uint32_t seed = 0;     // of the order of turns; drawn anew in each run unless given
   std::string out;            // folder of the result files; empty: none are written
   std::string cases;          // a file that names those to measure; empty: all
   std::string cpus;           // the initiator's CPU, then the responders'; empty: compact

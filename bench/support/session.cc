@@ -261,7 +261,7 @@ bool Session::prepare(std::size_t group) {
   std::string error;
   current_ = groups_[group].cases->prepare(
       {*clock_, machine_, current_placement_, options_.samples, stop_requested,
-       mechanism_.mechanism, counters_.get(), options_.oracle},
+       mechanism_.mechanism, counters_.get(), options_.oracle, options_.seed},
       &error);
   if (current_ == nullptr) {
     return fail(error);
@@ -296,10 +296,11 @@ bool Session::measure(std::size_t which) {
 bool Session::keep(Group* group, std::vector<CaseOutcome> outcomes) {
   for (std::size_t which = 0; which < outcomes.size(); ++which) {
     CaseOutcome& outcome = outcomes[which];
-    for (const MeasurementRow& row : outcome.rows) {
+    for (MeasurementRow& row : outcome.rows) {
       if (!measurements_) {
         break;
       }
+      row.order_seed = options_.seed;
       if (const auto problem = measurements_->write_row(measurement_cells(row))) {
         return fail(problem->line());
       }

@@ -67,6 +67,7 @@ std::uint64_t run(IndexContainer* container, IndexOperation operation, Batch win
 XArrayMeasurement::XArrayMeasurement(const XArrayGroup& group, const MeasuringContext& context)
     : group_(group),
       context_(context),
+      order_(context.seed, group.rivals.size()),
       population_(group.axes.keys, group.axes.entries),
       window_(population_.window(0).size()),
       loads_(kOperationsPerSample),
@@ -151,11 +152,12 @@ std::vector<XArrayResult> XArrayMeasurement::measure(std::string* error) {
   }
   counters_.begin_repetition();
   const ThreadCounts before = thread_counts_before();
-  for (unsigned taken = 0; taken < context_.samples; taken += kSamplesPerBatch, ++turn_) {
+  for (unsigned taken = 0; taken < context_.samples;
+       taken += kSamplesPerBatch, order_.next_turn()) {
     const unsigned samples = std::min(kSamplesPerBatch, context_.samples - taken);
     const std::size_t first_window = next_window_;
     for (std::size_t i = 0; i < rivals_.size(); ++i) {
-      const std::size_t rival = rival_in_turn(turn_, i, rivals_.size());
+      const std::size_t rival = order_[i];
       next_window_ = first_window;
       if (!take_batch(rival, samples, &results[rival], error)) {
         return {};

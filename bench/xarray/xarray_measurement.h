@@ -27,6 +27,7 @@
 #include "bench/support/clock.h"
 #include "bench/support/proof.h"
 #include "bench/support/statistics.h"
+#include "bench/support/turn_order.h"
 #include "bench/xarray/index_container.h"
 #include "bench/xarray/population.h"
 #include "bench/xarray/xarray_axes.h"
@@ -78,7 +79,7 @@ class XArrayMeasurement {
 
   const XArrayGroup group_;
   MeasuringContext context_;
-  unsigned turn_ = 0;  // goes on from repetition to repetition
+  TurnOrder order_;  // goes on from repetition to repetition
   Population population_;
   std::vector<std::unique_ptr<IndexContainer>> containers_;  // one of each kind
   std::vector<Rival> rivals_;

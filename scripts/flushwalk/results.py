@@ -54,8 +54,9 @@ COLUMNS = (
     "blocks", "full_percent", "dirty_percent", "dirty_slots", "spread", "descriptors", "index",
     "queues", "threads", "pages", "freeing", "flusher", "last_free", "flush_every", "container",
     "operation", "arm", "keys", "entries", "ranges", "gap_pages", "working_set_pages", "code",
-    "page_size", "responder_does", "rate", "initiators", "responders", "placement",
-    "initiator_cpu", "responder_cpus", "block_slots", *OUTCOMES, *PROOF, "valid", "invalid_reason",
+    "page_size", "responder_does", "rate", "initiators", "injected_delay_ns", "responders",
+    "placement", "initiator_cpu", "responder_cpus", "block_slots", "order_seed", *OUTCOMES, *PROOF,
+    "valid", "invalid_reason",
 )
 _WORDS = frozenset({
     "bench", "case", "role", "metric", "unit", "revision", "workload", "walk", "check", "gather",
@@ -71,7 +72,7 @@ _ADDED = frozenset({
     "ranges", "gap_pages", "working_set_pages", "code", "exact_flushes",
     "last_free", "probed_pages", "stale_aliases", "window_aliases", "arm", "page_size",
     "responder_does", "rate", "initiators", "unproven_operations", "unproven_away",
-    "unproven_ran_on", "unproven_long", "stray_gaps",
+    "unproven_ran_on", "unproven_long", "stray_gaps", "injected_delay_ns", "order_seed",
 })
 # What flush_walk_bench did before these columns came: its empty cells read so.
 _BEFORE = {"spread": "even", "descriptors": "in_order", "index": "kernel"}
@@ -123,7 +124,8 @@ class Results:
         return Results((report,), self.rows[self.rows["report"] == report.label])
 
     def flushes(self) -> pd.DataFrame:
-        """Valid times of a flush (ns), one row for each case and repetition."""
+        """Valid times of a flush (ns), one row for each case and repetition. Arms with an injected
+        delay are left out, here and in all that follow."""
         return self._select("flush_walk_bench", "initiator", "flush_time")
 
     def parts(self, metric: str) -> pd.DataFrame:
@@ -163,7 +165,8 @@ class Results:
     def _select(self, bench: str, role: str, metric: str) -> pd.DataFrame:
         rows = self.valid
         chosen = (rows["bench"] == bench) & (rows["role"] == role) & (rows["metric"] == metric)
-        return rows[chosen & (rows["samples"] > 0) & rows["p50"].notna()]
+        return rows[chosen & (rows["samples"] > 0) & rows["p50"].notna()
+                    & rows["injected_delay_ns"].isna()]
 
 
 def load(folders: Iterable[Path | str]) -> Results:

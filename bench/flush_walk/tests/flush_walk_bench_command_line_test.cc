@@ -85,6 +85,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadArgument{{"--gather=hull", "--shootdown=none,dontneed"},
                     "--gather: dontneed takes data away, and hull covers slots in use",
                     "runs alone\n"},
+        BadArgument{{"--inject-delay-ns=1000000001"},
+                    "--inject-delay-ns: 1000000001 is not in 0..1000000000\n",
+                    ""},
+        BadArgument{{"--inject-delay-ns=5", "--parts-alone"},
+                    "--inject-delay-ns: does not go with --parts-alone",
+                    ""},
         BadArgument{{"--responders=x"}, "--responders: x is not in 0..65535\n", ""}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -132,6 +138,32 @@ TEST_F(BenchCommandLine, CountersStandBesideTheTimesOfEachCaseAndRepetition) {
   const auto machine = nlohmann::json::parse(read(out / "machine.json"));
   EXPECT_EQ(machine["counters"]["requested"], "page-faults:u,context-switches");
   EXPECT_THAT(read(out / "topology.xml"), HasSubstr("<topology version="));
+}
+
+// An arm must not pass for the case that it stands beside, and its delay is in the time.
+TEST_F(BenchCommandLine, AnArmWithADelayIsNamedAndTakesItsTime) {
+  ASSERT_EQ(run(kBench, kSmall + into_out() + Arguments{"--inject-delay-ns=0,200000", "--seed=7"})
+                .exit_code,
+            0);
+  const Table rows = table();
+  EXPECT_THAT(rows.column("injected_delay_ns"), ElementsAre("", "0", "200000", "", "0", "200000"));
+  EXPECT_THAT(rows.column("order_seed"), Each("7"));
+  for (std::size_t i = 0; i < rows.rows.size(); ++i) {
+    const std::string delay = rows.column("injected_delay_ns")[i];
+    const std::string name = delay.empty() ? "" : "/injected_delay_ns:" + delay;
+    EXPECT_THAT(rows.column("case")[i], HasSubstr("/check:locked" + name + "/gather:hull"));
+    if (delay == "200000") {
+      EXPECT_GE(std::stod(rows.column("min")[i]), 199'999);
+    }
+  }
+}
+
+TEST_F(BenchCommandLine, WithoutASeedEachRunHasItsOwn) {
+  ASSERT_EQ(run(kBench, kSmall + into_out()).exit_code, 0);
+  ASSERT_EQ(run(kBench, kSmall + into_out()).exit_code, 0);
+  const std::vector<std::string> seeds = table().column("order_seed");
+  EXPECT_EQ(seeds[0], seeds[1]);
+  EXPECT_NE(seeds[0], seeds[2]);
 }
 
 TEST_F(BenchCommandLine, WithoutCountersNothingIsSaidOfThem) {

@@ -99,6 +99,17 @@ TEST(WalkAxes, EveryCombinationOnceLoadsOutermost) {
   }
 }
 
+TEST(WalkAxes, EachWayHasItsArmsBesideIt) {
+  AxisTexts texts = one_case();
+  texts.check = "locked,lockless";
+  texts.inject_delay_ns = "0,250";
+  EXPECT_THAT(
+      groups_of(texts)[0].walks,
+      ElementsAre(Way(Walk::xarray, Check::locked), Way(Walk::xarray, Check::locked, 0),
+                  Way(Walk::xarray, Check::locked, 250), Way(Walk::xarray, Check::lockless),
+                  Way(Walk::xarray, Check::lockless, 0), Way(Walk::xarray, Check::lockless, 250)));
+}
+
 TEST(WalkAxes, PartsAreTimedAloneWhereThereAreTwo) {
   AxisTexts texts;
   texts.shootdown = "none,mprotect_range";

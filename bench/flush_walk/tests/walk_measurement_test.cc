@@ -31,22 +31,6 @@ using ::testing::IsEmpty;
 using ::testing::Le;
 using ::testing::SizeIs;
 
-std::string order_of_turns(unsigned turns, std::size_t walks) {
-  std::string order;
-  for (unsigned turn = 0; turn < turns; ++turn) {
-    for (std::size_t i = 0; i < walks; ++i) {
-      order += static_cast<char>('A' + rival_in_turn(turn, i, walks));
-    }
-  }
-  return order;
-}
-
-TEST(WalkInTurn, IsThereAndBackAgain) {
-  EXPECT_EQ(order_of_turns(4, 2), "ABBAABBA");
-  EXPECT_EQ(order_of_turns(3, 1), "AAA");
-  EXPECT_EQ(order_of_turns(4, 3), "ABCCBAABCCBA");
-}
-
 // What must hold of every result, on whatever machine.
 void expect_consistent(const WalkResult& result, ShootdownKind kind, unsigned samples,
                        std::size_t responders) {

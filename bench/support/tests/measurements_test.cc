@@ -102,11 +102,13 @@ MeasurementRow distinct_row() {
   row.responder_does = "spin";
   row.rate = 126;
   row.initiators = 127;
+  row.injected_delay_ns = 19;
   row.responders = 5;
   row.placement = "compact";
   row.initiator_cpu = 6;
   row.responder_cpus = {7, 9, 8};
   row.block_slots = 1024;
+  row.order_seed = 4294967295;
   row.operations = 100;
   row.visited_blocks = 101;
   row.listed_blocks = 102;
@@ -217,11 +219,13 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"responder_does", "spin"},
       {"rate", "126"},
       {"initiators", "127"},
+      {"injected_delay_ns", "19"},
       {"responders", "5"},
       {"placement", "compact"},
       {"initiator_cpu", "6"},
       {"responder_cpus", "7 9 8"},
       {"block_slots", "1024"},
+      {"order_seed", "4294967295"},
       {"operations", "100"},
       {"visited_blocks", "101"},
       {"listed_blocks", "102"},
