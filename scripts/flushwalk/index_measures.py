@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from flushwalk.results import Results
-from flushwalk.statistics import Ratio, ratio_of_pairs
+from flushwalk.statistics import NO_RATIO, Ratio, ratio_of_pairs, words
 
 SUITES_OWN = "xarray"
 CONTAINERS = (SUITES_OWN, "std_map", "absl_btree_map", "judyl", "lfht")
@@ -60,7 +60,7 @@ def times(results: Results) -> pd.DataFrame:
         ratio_low=[ratio.low for _, ratio in compared],
         ratio_high=[ratio.high for _, ratio in compared],
         pairs=[ratio.pairs for _, ratio in compared],
-        verdict=[ratio.verdict for _, ratio in compared])
+        verdict=words(ratio for _, ratio in compared))
 
 
 def _over_xarray(medians: Medians, case: tuple[object, ...]) -> tuple[str, Ratio]:
@@ -73,7 +73,7 @@ def _over_xarray(medians: Medians, case: tuple[object, ...]) -> tuple[str, Ratio
                     if time > 0 and ours.get(once, 0) > 0]
             if logs:
                 return str(over), ratio_of_pairs(np.array(logs))
-    return "", Ratio(math.nan, math.nan, math.nan, 0)
+    return "", NO_RATIO
 
 
 def memory(results: Results) -> pd.DataFrame:

@@ -8,13 +8,11 @@ sampled in turn.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 
 from flushwalk.results import OUTCOMES, Results
-from flushwalk.statistics import Ratio, ratio_of_pairs
+from flushwalk.statistics import NO_RATIO, Ratio, ratio_of_pairs, words
 
 REVISIONS = ("v6.4", "p1", "p2", "p3", "p4", "p5", "p6", "v6.12")
 WORKLOADS = ("full_blocks", "purgeable_blocks", "second_flush", "crowded_list", "drained_block",
@@ -66,12 +64,13 @@ def _with_ratios(table: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
         before=[name for name, _ in found], ratio=[cell.ratio for _, cell in found],
         ratio_low=[cell.low for _, cell in found], ratio_high=[cell.high for _, cell in found],
         pairs=[cell.pairs for _, cell in found],
-        verdict=[cell.verdict if name else "" for name, cell in found])
+        verdict=[word if name else "" for (name, _), word in
+                 zip(found, words(cell for _, cell in found))])
 
 
 def _ratio(rounds: pd.DataFrame, group: tuple[object, ...], revision: str, before: str) -> Ratio:
     if not before:
-        return Ratio(math.nan, math.nan, math.nan, 0)
+        return NO_RATIO
     rows = rounds
     for name, value in zip(_GROUP, group):
         rows = rows[rows[name] == value]

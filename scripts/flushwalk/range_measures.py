@@ -9,18 +9,18 @@ repetitions, in ns; ratios are of pairs of one repetition, which were sampled in
 from __future__ import annotations
 
 import math
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from flushwalk.results import Results
-from flushwalk.statistics import Ratio, ratio_of_pairs
+from flushwalk.statistics import FASTER, NOT_RESOLVED, SLOWER, Ratio, ratio_of_pairs, words
 
 LOAD = ("ranges", "pages", "gap_pages")
 ARRAY = "runs"
 GATHERS = ("hull", ARRAY, "full")
-ARRAY_WINS, HULL_WINS, FULL_WINS, UNRESOLVED = "array", "hull", "full", "not resolved"
+ARRAY_WINS, HULL_WINS, FULL_WINS, UNRESOLVED = "array", "hull", "full", NOT_RESOLVED
 BACKEND = "mprotect_range"
 CONTROL = "noop"
 DEFAULT_CEILING = 33  # of x86-64's tlb_single_page_flush_ceiling
@@ -50,48 +50,61 @@ def points(results: Results) -> pd.DataFrame:
     rows = results.range_flushes("shootdown_time")
     rows = rows[(rows["shootdown"] == BACKEND) & (rows["code"] == "suite")
                 & (rows["working_set_pages"] == 0)]
-    found = []
+    found = {}
     for key, group in rows.groupby(_GROUP, sort=False):
         by_gather = {name: group[group["gather"] == name] for name in GATHERS}
         if not any(part.empty for part in by_gather.values()):
-            found.append({**dict(zip(_GROUP, key)), **_point(by_gather),
-                          "ceiling": _ceiling(results, key[0])})
+            found[key] = by_gather
     if not found:
         return pd.DataFrame()
     labels = [report.label for report in results.reports]
-    table = pd.DataFrame(found)
+    table = pd.DataFrame([
+        {**dict(zip(_GROUP, key)), **point, "ceiling": _ceiling(results, key[0])}
+        for key, point in zip(found, _points(list(found.values())))])
     return table.assign(_report=table["report"].map(labels.index)).sort_values(
         ["_report", "responders", "gap_pages", "pages", "ranges"], ignore_index=True
     ).drop(columns="_report")
 
 
-def _point(by_gather: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def _points(groups: Sequence[Mapping[str, pd.DataFrame]]) -> list[dict[str, Any]]:
+    """The words are those of one table: three comparisons of each group."""
+    ratios: list[Ratio] = []
+    for by_gather in groups:
+        hull, array, full = (by_gather[name] for name in GATHERS)
+        ratios += [ratio(array, hull), ratio(full, hull), ratio(array, full)]
+    found = words(ratios)
+    return [_point(by_gather, ratios[3 * i: 3 * i + 2], found[3 * i: 3 * i + 3])
+            for i, by_gather in enumerate(groups)]
+
+
+def _point(by_gather: Mapping[str, pd.DataFrame], over_hulls: Sequence[Ratio],
+           verdicts: Sequence[str]) -> dict[str, Any]:
     hull, array, full = (by_gather[name] for name in GATHERS)
-    over_hull, full_over_hull = ratio(array, hull), ratio(full, hull)
-    over_full = ratio(array, full)
+    over_hull, full_over_hull = over_hulls
+    array_word, full_word, over_full_word = verdicts
     return {
         "hull_ns": hull["p50"].median(), "array_ns": array["p50"].median(),
         "full_ns": full["p50"].median(), "repetitions": len(array),
         "flush_ranges": array["flush_ranges"].median(), "hull_pages": hull["hull_pages"].median(),
         "array_ratio": over_hull.ratio, "array_low": over_hull.low, "array_high": over_hull.high,
-        "array_pairs": over_hull.pairs, "array_verdict": over_hull.verdict,
+        "array_pairs": over_hull.pairs, "array_verdict": array_word,
         "full_ratio": full_over_hull.ratio, "full_low": full_over_hull.low,
         "full_high": full_over_hull.high, "full_pairs": full_over_hull.pairs,
-        "full_verdict": full_over_hull.verdict, "over_full_verdict": over_full.verdict,
-        "wins": _winner(over_hull.verdict if array["flush_ranges"].median() > 1 else "same",
-                        full_over_hull.verdict, over_full.verdict),
+        "full_verdict": full_word, "over_full_verdict": over_full_word,
+        "wins": _winner(array_word if array["flush_ranges"].median() > 1 else "same", full_word,
+                        over_full_word),
     }
 
 
 def _winner(array_over_hull: str, full_over_hull: str, array_over_full: str) -> str:
-    """The one that is cheaper than both others. The hull also where it is not resolved from the full
+    """The one that is faster than both others. The hull also where it is not resolved from the full
     flush, which is what a hull above the ceiling comes to. An array of one range is the hull itself
     ("same"): what differs there is chance."""
-    if array_over_hull == "cheaper" and array_over_full == "cheaper":
+    if array_over_hull == array_over_full == FASTER:
         return ARRAY_WINS
-    if full_over_hull == "cheaper" and array_over_full == "dearer":
+    if full_over_hull == FASTER and array_over_full == SLOWER:
         return FULL_WINS
-    if array_over_hull == "dearer" and full_over_hull != "cheaper":
+    if array_over_hull == SLOWER and full_over_hull != FASTER:
         return HULL_WINS
     return UNRESOLVED
 

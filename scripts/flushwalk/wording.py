@@ -61,7 +61,7 @@ def share(part: float, whole: float) -> str:
 
 
 def ratio(value: float, low: float, high: float, pairs: int, verdict: str) -> str:
-    """7.90x (95 % interval 7.60-8.20, 20 pairs: dearer)"""
+    """7.90x (95 % interval 7.60-8.20, 20 pairs: slower)"""
     if pairs == 0 or math.isnan(value):
         return "ratio not measured (no pairs)"
     if math.isnan(low):

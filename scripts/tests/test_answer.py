@@ -22,7 +22,7 @@ def test_the_lines_of_a_whole_run(make_report: Make) -> None:
     assert free_list == ("free list: 21.3 us a flush at 4,096 blocks (50 % full, 10 % dirty, "
                          "1 queue), leaves 205 of 410 freed slots stale")
     assert xarray == ("xarray: 98.8 us a flush, 4.63x (95 % interval 4.63-4.63, 12 pairs: "
-                      "dearer), leaves none stale")
+                      "slower), leaves none stale")
     assert block == ("a visited block: free list 10.4 ns (visits 2,048 of 4,096), xarray 24.1 ns "
                      "(visits all 4,096)")
     assert shootdown == ("one shootdown (mprotect_range, 1 responder): 26.6 us (95 % interval "
@@ -38,7 +38,7 @@ def test_the_size_nearest_to_the_usual_one_is_taken(make_report: Make) -> None:
 
 
 def test_a_cheaper_walk_is_called_cheaper(make_report: Make) -> None:
-    assert ": cheaper)" in lines_of(make_report(truth=0.1))[1]
+    assert ": faster)" in lines_of(make_report(truth=0.1))[1]
 
 
 def test_a_difference_within_the_noise_is_not_resolved(make_report: Make) -> None:

@@ -75,7 +75,7 @@ def test_pairs_are_of_one_repetition(tmp_path: Path) -> None:
     point = range_measures.points(made(tmp_path, ranges=(16,), pages=(8,), gaps=("block",),
                                        change=drifting)).iloc[0]
     assert point["array_ratio"] == pytest.approx(16 * 41 / FULL_US, rel=0.02)
-    assert point["array_low"] > 12 and point["array_verdict"] == "dearer"
+    assert point["array_low"] > 12 and point["array_verdict"] == "slower"
 
 
 def test_each_number_of_responders_has_its_own_points(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_the_question_is_answered_in_one_sentence(results: Results) -> None:
     answer = section_of(results)[0][0]
     assert answer.startswith("Hull with a gap against array of ranges (shootdown mprotect_range): "
                              "with 1 responder the array is cheapest at 2 of 24 points (2 ranges of "
-                             "1 pages) and dearer than the hull at 22 (2 to 16 ranges of 1 to 34 "
+                             "1 pages) and slower than the hull at 22 (2 to 16 ranges of 1 to 34 "
                              "pages), 2 ranges")
     assert "2 ranges of 1 page with 255 GiB between them: 0.8" in answer
     assert "16 of them: 6.4" in answer or "16 of them: 6.3" in answer

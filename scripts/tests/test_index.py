@@ -62,7 +62,7 @@ def test_the_ratio_is_over_the_xarray_within_pairs(tmp_path: Path) -> None:
     # Times are written with two decimals.
     assert found["ratio"] == pytest.approx(6.5, rel=0.01) and found["pairs"] == 8
     assert found["ratio_low"] == pytest.approx(6.5, rel=0.02)
-    assert (found["over"], found["verdict"]) == ("load", "dearer")
+    assert (found["over"], found["verdict"]) == ("load", "slower")
     own = table.loc[("load", "xarray")]
     assert own["over"] == "" and np.isnan(own["ratio"])
 

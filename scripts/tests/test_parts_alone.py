@@ -22,7 +22,7 @@ def words_of(results: Results) -> str:
     return document.markdown("T", "s", [walk_and_shootdown.build(Context(results, {}))])
 
 
-@pytest.mark.parametrize("planted, verdict", ((0.97, "cheaper"), (1.04, "dearer")))
+@pytest.mark.parametrize("planted, verdict", ((0.97, "faster"), (1.04, "slower")))
 def test_a_planted_difference_is_found_in_each_case(tmp_path: Path, planted: float,
                                                     verdict: str) -> None:
     table = part_measures.sums(run_of(tmp_path / "run", planted))

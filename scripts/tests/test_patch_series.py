@@ -48,7 +48,7 @@ def test_the_ratio_is_over_the_revision_before_in_the_same_repetition(results: R
     table = patch_measures.cases(results).set_index(["workload", "shootdown", "revision"])
     p4 = table.loc[("crowded_list", "none", "p4")]
     assert p4["ratio"] == pytest.approx(5 / 21, rel=0.02)
-    assert p4["verdict"] == "cheaper" and p4["pairs"] == 8
+    assert p4["verdict"] == "faster" and p4["pairs"] == 8
     p5 = table.loc[("crowded_list", "none", "p5")]
     assert p5["ratio"] == pytest.approx(1.0, rel=0.02)
 
@@ -74,7 +74,7 @@ def test_each_patch_has_a_sentence_with_its_counts(results: Results) -> None:
     assert set(start) == {"p1", "p2", "p3", "p4", "p5", "p6"}
     assert "stale pages 16,384 to 0" in start["p1"] and "alone 2" in start["p1"]
     assert "visited blocks 512 to 256" in start["p2"]
-    assert "pages flushed 32,672 to 0" in start["p3"] and "cheaper" in start["p3"]
+    assert "pages flushed 32,672 to 0" in start["p3"] and "faster" in start["p3"]
     assert start["p4"].startswith("p4 (crowded list): block locks 2,048 to 32; ")
     assert "counts differ from p4 in 0 of 5" in start["p5"]
     assert "pages flushed 1,536 to 96" in start["p6"]

@@ -142,7 +142,7 @@ def test_sections_come_in_order_and_the_answer_first(written: Path, name: str) -
 
 
 @pytest.mark.parametrize("words", [
-    "leaves 205 of 410 freed slots stale", "dearer)", "proven",
+    "leaves 205 of 410 freed slots stale", "slower)", "proven",
     "Held: 10 % dirty, 1 slot a dirty range, 1 queue, gather hull, check locked.",
     "Walk and shootdown are timed within the same flush",
     "On real memory (stale_alias: a page is freed, gets a new owner, and is accessed through its "

@@ -156,7 +156,7 @@ def test_the_cost_of_closing_the_window_is_paired(answered: Path) -> None:
             writer.writerow(_row("closed_window", "free_time", "worker", repetition, 21.0 * drift))
     costs = window_costs(load([answered]))
     (cost,) = costs.itertuples()
-    assert (cost.metric, cost.pairs, cost.verdict) == ("free_time", 10, "dearer")
+    assert (cost.metric, cost.pairs, cost.verdict) == ("free_time", 10, "slower")
     assert cost.ratio == pytest.approx(1.05)
     (numbers,) = [block for block in _said(answered) if isinstance(block, Numbers)]
     assert numbers.table.rows[0][0] == "a free" and "1.05x" in numbers.table.rows[0][5]

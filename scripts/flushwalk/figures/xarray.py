@@ -100,7 +100,7 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
 
 
 def compared(case: Any) -> str:
-    """7.90x (95 % interval 7.60-8.20, 20 pairs: dearer); nothing for the xarray itself."""
+    """7.90x (95 % interval 7.60-8.20, 20 pairs: slower); nothing for the xarray itself."""
     if not case.over:
         return ""
     return wording.ratio(case.ratio, case.ratio_low, case.ratio_high, case.pairs, case.verdict)

@@ -11,6 +11,7 @@ from flushwalk.figures.base import Table
 from flushwalk.range_measures import ARRAY_WINS, CONTROL, LOAD
 from flushwalk.results import Results
 from flushwalk.sections.base import Context, of_figures
+from flushwalk.statistics import SLOWER
 
 _FIGURE = of_figures("ranges", "Where the array of ranges beats the hull", ("range-crossover",))
 _MOST_DEARER = 1.03  # the suite over a loop by hand
@@ -55,13 +56,13 @@ def hull_against_array(frame: pd.DataFrame, one_call: pd.DataFrame) -> str:
 def _verdict(part: pd.DataFrame) -> str:
     """Of the points of one number of responders."""
     wins = part[part["wins"] == ARRAY_WINS]
-    beaten = part[part["array_verdict"] == "dearer"]
+    beaten = part[part["array_verdict"] == SLOWER]
     paired = part[part["array_pairs"] > 0]
     widest = paired[paired["gap_pages"] == paired["gap_pages"].max()]
     few = widest[widest["pages"] == widest["pages"].min()].sort_values("ranges")
     said = (f"with {wording.axis_words('responders', float(part['responders'].iloc[0]))} the array is "
             f"cheapest at {wording.count(len(wins))} of {wording.count(len(part), 'point')}"
-            f"{_where(wins)} and dearer than the hull at {wording.count(len(beaten))}"
+            f"{_where(wins)} and slower than the hull at {wording.count(len(beaten))}"
             f"{_where(beaten)}")
     if few.empty:
         return f"{said} (no valid pair of both)"

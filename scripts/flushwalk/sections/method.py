@@ -10,6 +10,7 @@ from flushwalk import wording
 from flushwalk.document import Block, Bullets, Command, Paragraph, Section
 from flushwalk.facts import UNKNOWN, Facts
 from flushwalk.sections.base import Context
+from flushwalk.statistics import MIN_PAIRS
 
 
 def build(context: Context) -> Section:
@@ -17,10 +18,12 @@ def build(context: Context) -> Section:
     return Section("method", "How it was measured", (Bullets((
         _clock(machine),
         _samples(rows),
-        "Drift of the machine: walks that are compared are sampled in turn (A B B A); a ratio is "
-        "taken within each such pair, and its 95 % interval is a bootstrap over the pairs "
-        "(seeded: the same rows give the same interval). dearer and cheaper mean that the "
-        "interval does not contain 1; otherwise, and with fewer than 5 pairs, it is not resolved.",
+        "Drift of the machine: walks that are compared are sampled in turn (A B B A or B A A B, by "
+        "lot); a ratio is taken within each such pair, and its 95 % interval is a bootstrap over "
+        "the pairs (seeded: the same rows give the same interval). slower and faster mean that the "
+        "interval leaves out 1 by 0.1 % at least, and that the signed-rank test finds a difference, at 5 % and "
+        "corrected for the number of comparisons in its table (Benjamini and Hochberg); otherwise, and with fewer "
+        f"than {MIN_PAIRS} pairs, it is not resolved.",
         "Interruptions and steal: percentiles are exact, from every sample kept; figures show the "
         "median, with p10 and p90, not the mean.",
         "Moving threads: the initiator and each responder are pinned to a CPU of their own; "

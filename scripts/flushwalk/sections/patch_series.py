@@ -9,6 +9,7 @@ import pandas as pd
 from flushwalk import wording
 from flushwalk.document import Bullets, Section
 from flushwalk.sections.base import Context, of_figures
+from flushwalk.statistics import FASTER, SLOWER
 
 _FIGURE = of_figures("patches", "What each patch bought", ("patch-series",))
 # The revision, and the workload that shows it.
@@ -70,7 +71,7 @@ def no_change(frame: pd.DataFrame) -> str:
     counted = [str(after["workload"]) for before, after in pairs
                if changes(before, after) != "no count changes"]
     timed = [str(after["workload"]) for _, after in pairs
-             if after["verdict"] in ("dearer", "cheaper")]
+             if after["verdict"] in (SLOWER, FASTER)]
     ratios = [after["ratio"] for _, after in pairs if math.isfinite(after["ratio"])]
     text = (f"p5 (annotations only): counts differ from p4 in {len(counted)} of {len(pairs)} "
             f"workloads, times in {len(timed)} of them")
