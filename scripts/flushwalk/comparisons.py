@@ -39,6 +39,8 @@ TURNS = {
     "patch_series": ("revision",),
     "alloc_free": ("revision", "walk", "queues"),
     "xarray": ("container",),
+    "shootdown": ("arm",),
+    "shootdown_throughput": ("arm",),
 }
 INJECTED = "injected_delay_ns"
 _KEY = ["case", "role", "metric", "unit"]

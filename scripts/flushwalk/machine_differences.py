@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator, Mapping, NamedTuple
 
-from flushwalk.results import UNKNOWN, Facts
+from flushwalk.facts import UNKNOWN, Facts
 
 # In this order; what is not named comes last.
 _ORDER = ("host", "cpu", "topology", "caches", "hypervisor", "kernel", "mitigations", "shootdowns",

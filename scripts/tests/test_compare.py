@@ -15,8 +15,9 @@ from synthetic_report import MACHINE
 
 from flushwalk import compare
 from flushwalk.comparisons import axes_of, exceeding, pairs_of, runs
+from flushwalk.facts import Facts
 from flushwalk.machine_differences import differences
-from flushwalk.results import Facts, ReportError, load
+from flushwalk.results import ReportError, load
 from flushwalk.statistics import FASTER, NOT_RESOLVED, SLOWER
 
 Make = Callable[..., Path]
