@@ -36,7 +36,6 @@ from flushwalk.results import ReportError, Results, load
 EXIT_GATE = 3
 _GATE = re.compile(r"slower=([0-9]{1,4}(?:\.[0-9]{1,6})?)%")
 _NO_TERMINAL = 1000  # columns: what goes into a file or a pipe is not folded
-_IN_FILES_ONLY = ("effect", "p")
 
 
 def _gate(text: str) -> float:
@@ -177,10 +176,10 @@ def _print_section(console: Console, section: Section, everything: bool) -> None
 
 
 def _grid(block: Numbers) -> Grid:
-    """Without what few read on a terminal, and without columns that say nothing."""
+    """Without columns that say nothing."""
     table = block.table
-    shown = [i for i, header in enumerate(table.headers)
-             if header not in _IN_FILES_ONLY and any(row[i] not in ("-", "") for row in table.rows)]
+    shown = [i for i in range(len(table.headers))
+             if any(row[i] not in ("-", "") for row in table.rows)]
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for i in shown:
         words = i < table.words

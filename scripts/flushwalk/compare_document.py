@@ -10,15 +10,15 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 from flushwalk import wording
-from flushwalk.comparisons import INJECTED, TURNS, Comparison, Table, axes_of
+from flushwalk.comparisons import INJECTED, Comparison, Table, axes_of
 from flushwalk.document import Bullets, Numbers, Paragraph, Section
 from flushwalk.figures import base
 from flushwalk.machine_differences import Difference
 from flushwalk.results import Report
-from flushwalk.statistics import FASTER, MIN_PAIRS, NOT_RESOLVED, SLOWER
+from flushwalk.statistics import FASTER, MIN_PAIRS, NOT_RESOLVED, SLOWER, Ratio
 
 _MOST_NAMES = 5  # of cases that only one report has
 _LONGEST_VALUE = 60
@@ -151,46 +151,38 @@ def _unresolved(compared: Compared) -> Section:
                      "more comparisons there are).")
     return Section("unresolved", "Not resolved", (
         Bullets(tuple(lines)),
-        *_numbers(compared, wanted, f"not resolved ({len(wanted):,})", True)))
+        *_numbers(compared, wanted, NOT_RESOLVED, True)))
 
 
 def _numbers(compared: Compared, pairs: Sequence[tuple[Comparison, str]], caption: str,
              folded: bool) -> tuple[Numbers, ...]:
-    if not pairs:
-        return ()
-    common = _common_axes([each for each, _ in pairs])
-    held = "; ".join(f"all of {bench}: " + " ".join(f"{name}:{value}" for name, value in axes.items())
-                     for bench, axes in common.items() if axes)
-    paired = compared.table.paired
-    headers = ("", "case", *(("over",) if paired else ()), "metric",
-               *(("other", "case's own") if paired else ("A", "B")), "ratio", "95 % interval",
-               "pairs" if paired else "repetitions", "effect", "p", "could resolve", "drift")
+    """A table for each bench (the first part of a case's name), a column for each axis in which its
+    cases differ; the others are said once."""
+    by_bench: dict[str, list[tuple[Comparison, str]]] = defaultdict(list)
+    for pair in pairs:
+        by_bench[axes_of(pair[0].case)[""]].append(pair)
     drifts = {each.name: drift for each, drift in zip(compared.table.comparisons,
                                                       _drift_cells(compared.table))}
-    rows = tuple(_cells(each, word, common, compared.table, drifts[each.name])
-                 for each, word in pairs)
-    return (Numbers(f"{caption}{f'; {held}' if held else ''}",
-                    base.Table(headers, rows, words=4 if paired else 3), folded),)
+    return tuple(_bench_numbers(compared.table, bench, part, drifts, caption, folded)
+                 for bench, part in by_bench.items())
 
 
-def _common_axes(comparisons: Sequence[Comparison]) -> dict[str, dict[str, str]]:
-    """By bench (the first part of the names) the axes in which all its cases agree; of one case
-    alone none, so that a name is left."""
-    by_bench: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for case in dict.fromkeys(each.case for each in comparisons):
-        axes = axes_of(case)
-        by_bench[axes[""]].append(axes)
-    return {bench: {name: value for name, value in cases[0].items()
-                    if name and len(cases) > 1 and name not in TURNS.get(bench, ())
-                    and all(axes.get(name) == value for axes in cases)}
-            for bench, cases in by_bench.items()}
-
-
-def _name(case: str, common: dict[str, dict[str, str]]) -> str:
-    axes = axes_of(case)
-    held = common[axes[""]]
-    return "/".join([axes[""], *(f"{name}:{value}" for name, value in axes.items()
-                                 if name and name not in held)])
+def _bench_numbers(table: Table, bench: str, pairs: Sequence[tuple[Comparison, str]],
+                   drifts: Mapping[tuple[str, str, str], str], caption: str,
+                   folded: bool) -> Numbers:
+    cases = [axes_of(each.case) for each, _ in pairs]
+    names = list(dict.fromkeys(name for axes in cases for name in axes if name))
+    shown = [name for name in names if len({axes.get(name) for axes in cases}) > 1]
+    held = "".join(f" {name}:{cases[0][name]}" for name in names if name not in shown)
+    headers = ("", "ratio", "95 % interval", *shown, *(("over",) if table.paired else ()), "metric",
+               *(("other", "its own") if table.paired else ("A", "B")),
+               "pairs" if table.paired else "repetitions", "effect", "could resolve", "drift")
+    rows = tuple((word, *_ratio_cells(each.ratio), *(axes.get(name, "-") for name in shown),
+                  *((_over(each),) if table.paired else ()),
+                  *_cells(each, table, drifts[each.name]))
+                 for (each, word), axes in zip(pairs, cases))
+    return Numbers(f"{bench}: {caption}, {len(pairs):,}{'; all' if held else ''}{held}",
+                   base.Table(headers, rows, words=headers.index("metric") + 1), folded)
 
 
 def _over(comparison: Comparison) -> str:
@@ -200,19 +192,21 @@ def _over(comparison: Comparison) -> str:
     return " ".join(words) if words else "without delay" if INJECTED in axes else "itself"
 
 
-def _cells(each: Comparison, word: str, common: dict[str, dict[str, str]], table: Table,
-           drift: str) -> tuple[str, ...]:
+def _cells(each: Comparison, table: Table, drift: str) -> tuple[str, ...]:
     ratio = each.ratio
     repetitions = "{}" if table.paired else "{} + {}"
     metric = each.metric if each.role in ("initiator", "worker", "all") or each.metric == "stall" \
         else f"{each.metric} ({each.role})"
     return (
-        word, _name(each.case, common), *((_over(each),) if table.paired else ()), metric,
-        _value(each.before, each.unit), _value(each.after, each.unit), f"{ratio.ratio:.4g}",
-        "-" if math.isnan(ratio.low) else f"{ratio.low:.4g}-{ratio.high:.4g}",
+        metric, _value(each.before, each.unit), _value(each.after, each.unit),
         repetitions.format(*each.repetitions),
         "-" if math.isnan(ratio.effect) else f"{ratio.effect:+.2f}",
-        "-" if math.isnan(ratio.p) else f"{ratio.p:.1g}", _difference(table.smallest(each)), drift)
+        _difference(table.smallest(each)), drift)
+
+
+def _ratio_cells(ratio: Ratio) -> tuple[str, str]:
+    interval = "-" if math.isnan(ratio.low) else f"{ratio.low:.4g}-{ratio.high:.4g}"
+    return f"{ratio.ratio:.4g}", interval
 
 
 def _drift_cells(table: Table) -> list[str]:
