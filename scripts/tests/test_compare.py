@@ -142,7 +142,10 @@ def test_the_gate_fails_a_slowdown_that_passes_the_bound(
     found, out, _ = said(capsys, *two(truth), f"--gate=slower={bound}")
     assert found == status
     line = out.splitlines()[-1]
-    assert ("walk:xarray" in line and "x (95 % interval 1." in line) if status else "nothing is slower" in line
+    if status:
+        assert "walk:xarray" in line and "x (95 % interval 1." in line
+    else:
+        assert "nothing is slower" in line
 
 
 def test_the_gate_is_corrected_for_the_number_of_comparisons(
