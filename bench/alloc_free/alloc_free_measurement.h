@@ -30,12 +30,12 @@
 #include "bench/alloc_free/pair_loop.h"
 #include "bench/alloc_free/stripes.h"
 #include "bench/alloc_free/team_counters.h"
-#include "bench/support/worker_team.h"
 #include "bench/support/case_group.h"
 #include "bench/support/clock.h"
 #include "bench/support/oracle_counts.h"
 #include "bench/support/statistics.h"
 #include "bench/support/turn_order.h"
+#include "bench/support/worker_team.h"
 
 namespace flushwalk {
 

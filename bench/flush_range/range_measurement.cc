@@ -142,7 +142,8 @@ bool RangeMeasurement::take_batch(std::size_t rival, unsigned samples, Sampling*
     return false;
   }
   const bool in_tlb_row = interrupts_ && flushes_tlb(group_.shootdown);
-  const TlbBatch tlb(context_.placement.responders, in_tlb_row && tlb_row_counts(context_.mechanism));
+  const TlbBatch tlb(context_.placement.responders,
+                     in_tlb_row && tlb_row_counts(context_.mechanism));
   for (unsigned i = 0; i < samples; ++i) {
     if (context_.stop.load(std::memory_order_relaxed)) {
       *error = "interrupted";

@@ -20,12 +20,12 @@
 #include "bench/flush_range/by_hand.h"
 #include "bench/flush_range/dirty_space.h"
 #include "bench/flush_range/range_axes.h"
-#include "bench/support/working_set.h"
 #include "bench/support/case_group.h"
 #include "bench/support/proof.h"
 #include "bench/support/responders.h"
 #include "bench/support/statistics.h"
 #include "bench/support/turn_order.h"
+#include "bench/support/working_set.h"
 
 namespace flushwalk {
 

@@ -121,7 +121,8 @@ bool WalkMeasurement::take_batch(std::size_t walk, unsigned flushes, Sampling* s
     return false;
   }
   const bool in_tlb_row = interrupts_ && flushes_tlb(group_.axes.shootdown);
-  const TlbBatch tlb(context_.placement.responders, in_tlb_row && tlb_row_counts(context_.mechanism));
+  const TlbBatch tlb(context_.placement.responders,
+                     in_tlb_row && tlb_row_counts(context_.mechanism));
   counters_->begin_batch(interrupts_);
   const Way& way = group_.walks[walk];
   // Reading the table, or the other walk, has left its own data in the caches.

@@ -181,7 +181,8 @@ std::vector<SeriesResult> SeriesMeasurement::sample(std::string* error) {
 
 bool SeriesMeasurement::take_batch(std::size_t rival, unsigned samples, Sampling* sampling,
                                    std::string* error) {
-  const TlbBatch tlb(context_.placement.responders, interrupts_ && tlb_row_counts(context_.mechanism));
+  const TlbBatch tlb(context_.placement.responders,
+                     interrupts_ && tlb_row_counts(context_.mechanism));
   counters_->begin_batch(interrupts_);
   for (unsigned i = 0; i < samples; ++i) {
     if (context_.stop.load(std::memory_order_relaxed)) {
