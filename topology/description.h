@@ -21,8 +21,16 @@ struct Pu {
   int l3 = kNoGroup;         // the L3 cache above it
   int numa_node = kNoGroup;  // the kernel's number of the nearest node (the lowest, if several)
   int package = kNoGroup;
+  int kind = kNoGroup;  // index in Description::kinds
   int smt_rank = 0;     // position among its core's PUs, from 0
   bool usable = false;  // may this process run there (cpuset and taskset, when it was looked at)?
+};
+
+// CPUs that are alike: of a hybrid machine its performance cores, or its efficiency cores.
+struct CpuKind {
+  int efficiency = kNoGroup;  // rank of performance, from 0, the fastest highest; kNoGroup: unknown
+  std::string core_type;      // the system's word for it, for instance "IntelAtom"; may be empty
+  std::vector<int> cpus;      // ascending
 };
 
 // Caches of one level that are alike. Instruction caches are left out.
@@ -37,8 +45,9 @@ struct Cache {
 };
 
 struct Description {
-  std::vector<Pu> pus;        // by logical index
-  std::vector<Cache> caches;  // from the cores outwards
+  std::vector<Pu> pus;         // by logical index
+  std::vector<Cache> caches;   // from the cores outwards
+  std::vector<CpuKind> kinds;  // by efficiency, where known; empty where the machine does not tell
   int packages = 0;
   int numa_nodes = 0;
   int cores = 0;

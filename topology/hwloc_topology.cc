@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -68,6 +69,33 @@ void describe_pus(hwloc_topology_t topology, Description& description) {
            .numa_node = hwloc_bitmap_first(pu->nodeset),  // -1 when there is none
            .package = group_above(topology, HWLOC_OBJ_PACKAGE, pu),
            .smt_rank = sibling ? description.pus.back().smt_rank + 1 : 0});
+  }
+}
+
+// Also puts each PU's kind into it.
+void describe_kinds(hwloc_topology_t topology, Description& description) {
+  const int kinds = hwloc_cpukinds_get_nr(topology, 0);
+  for (int index = 0; index < kinds; ++index) {
+    Bitmap cpus;
+    CpuKind kind;
+    unsigned infos = 0;
+    hwloc_info_s* info = nullptr;
+    if (hwloc_cpukinds_get_info(topology, static_cast<unsigned>(index), cpus.get(),
+                                &kind.efficiency, &infos, &info, 0) != 0) {
+      continue;
+    }
+    for (unsigned i = 0; i < infos; ++i) {
+      if (std::string_view(info[i].name) == "CoreType") {
+        kind.core_type = info[i].value;
+      }
+    }
+    kind.cpus = cpus.numbers();
+    for (Pu& pu : description.pus) {
+      if (cpus.has(static_cast<unsigned>(pu.os_index))) {
+        pu.kind = static_cast<int>(description.kinds.size());
+      }
+    }
+    description.kinds.push_back(std::move(kind));
   }
 }
 
@@ -173,6 +201,7 @@ Result<Description> HwlocTopology::describe() const {
   }
 
   describe_pus(topology, description);
+  describe_kinds(topology, description);
   bool any_usable = false;
   for (Pu& pu : description.pus) {
     pu.usable = usable.has(static_cast<unsigned>(pu.os_index));

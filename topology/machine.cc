@@ -63,6 +63,14 @@ Result<Machine> Machine::restricted_to(std::span<const int> cpus) const {
   return restricted;
 }
 
+Machine Machine::unrestricted() const {
+  Machine all = *this;
+  for (Pu& pu : all.description_.pus) {
+    pu.usable = true;
+  }
+  return all;
+}
+
 const Pu* Machine::find(int cpu) const {
   const auto found = std::find_if(description_.pus.begin(), description_.pus.end(),
                                   [cpu](const Pu& pu) { return pu.os_index == cpu; });

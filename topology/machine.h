@@ -44,6 +44,9 @@ class Machine {
   // Null for a CPU that does not exist (or is offline).
   const Pu* find(int cpu) const;
 
+  // The same machine without its cpuset and taskset: every CPU usable. For what it could hold.
+  Machine unrestricted() const;
+
   // An error that says whether the CPU does not exist or is outside the cpuset or taskset, and what
   // is allowed.
   Result<Done> check_usable(int cpu) const;
@@ -64,6 +67,7 @@ class Machine {
   int numa_nodes() const { return description_.numa_nodes; }
   int cores() const { return description_.cores; }
   std::span<const Cache> caches() const { return description_.caches; }
+  std::span<const CpuKind> kinds() const { return description_.kinds; }
   const std::string& hwloc_version() const { return description_.hwloc_version; }
 
   // One line: "1 package, 1 NUMA node, 2 cores, 2 PUs; usable 0-1", and "; not this system" where

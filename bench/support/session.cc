@@ -135,9 +135,9 @@ std::optional<Problem> Session::choose_cpus() {
     most = std::max(most, group.cases->responders());
   }
   const int responders = static_cast<int>(most);
-  auto chosen = options_.cpus.empty()
-                    ? topology::choose_compact(machine_, responders)
-                    : topology::choose_listed(machine_, options_.cpus, responders);
+  const std::string name = options_.cpus.empty() ? std::string(topology::kCompact)
+                                                 : std::string(topology::kListed) + options_.cpus;
+  auto chosen = topology::choose_placement(machine_, name, responders);
   if (!chosen.ok()) {
     return Problem{options_.cpus.empty() ? "--responders" : "--cpus", chosen.error()};
   }
@@ -192,7 +192,7 @@ void Session::find_mechanism() {
   if (!most_.responders.empty()) {
     responder = most_.responders.front();
   } else if (!missing_description().empty()) {
-    const auto chosen = topology::choose_compact(machine_, 1);
+    const auto chosen = topology::choose_placement(machine_, topology::kCompact, 1);
     responder = chosen.ok() ? chosen.value().responders.front() : -1;
   }
   if (responder < 0 || responder == most_.initiator) {

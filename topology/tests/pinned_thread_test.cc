@@ -123,7 +123,7 @@ TEST(PinnedThread, LeavesItsCreatorWhereItWas) {
 
 TEST(PinnedThread, OneForEachCpuOfAPlacementAtOnce) {
   const Machine machine = this_system();
-  const Placement placement = choose_compact(machine, machine.usable_cores() - 1).value();
+  const Placement placement = widest_placement(machine, kCompact).value();
   std::atomic<int> in_place = 0;
   std::vector<PinnedThread> threads;
   for (const int cpu : placement.responders) {

@@ -21,6 +21,14 @@ Machine synthetic(const std::string& text, const std::vector<int>& usable) {
   return synthetic(text).restricted_to(usable).value();
 }
 
+Result<Placement> choose_compact(const Machine& machine, int responders) {
+  return choose_placement(machine, "compact", responders);
+}
+
+Result<Placement> choose_listed(const Machine& machine, const std::string& list, int responders) {
+  return choose_placement(machine, "cpus:" + list, responders);
+}
+
 // Two packages of two NUMA nodes of 16 cores; the siblings are 0 and 1, 2 and 3, ...
 Machine two_sockets() { return synthetic("package:2 numa:2 core:16 pu:2"); }
 
@@ -44,8 +52,9 @@ TEST(Compact, FillsTheWholeMachineAndNoMore) {
   for (std::size_t i = 0; i < 63; ++i) {
     EXPECT_EQ(all.responders[i], static_cast<int>(2 * (i + 1)));
   }
-  EXPECT_EQ(choose_compact(machine, 64).error(),
-            "64 responders and an initiator need 65 cores; this process may use 64 (CPUs 0-127)");
+  EXPECT_EQ(
+      choose_compact(machine, 64).error(),
+      "compact: no room for 64 responders: needed are other cores, of which this machine has 63");
 }
 
 // As x86 kernels mostly number them.
@@ -66,22 +75,10 @@ TEST(Compact, NearnessCountsAndNotNumbers) {
   EXPECT_THAT(placement.responders, ElementsAre(4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
 }
 
-TEST(NearestFirst, LooksBothWaysFromTheMiddle) {
-  // 2 cores an L2, 4 an L3, 8 a package, 16 in all.
-  const Machine machine = synthetic("package:2 l3:2 l2:2 core:2 pu:1");
-  EXPECT_THAT(nearest_first(machine, 11),
-              ElementsAre(10, 8, 9, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-}
-
-TEST(NearestFirst, PassesNumaNodesBeforePackages) {
-  const Machine machine = synthetic("package:2 numa:2 core:2 pu:2");
-  EXPECT_THAT(nearest_first(machine, 6), ElementsAre(4, 0, 2, 8, 10, 12, 14));
-}
-
-TEST(NearestFirst, LeavesOutItsOwnCoreAndWhatIsNotUsable) {
-  const Machine machine = synthetic("core:4 pu:2", {0, 1, 3, 6});
-  EXPECT_THAT(nearest_first(machine, 1), ElementsAre(3, 6));
-  EXPECT_THAT(nearest_first(machine, 5), ElementsAre(0, 3, 6)) << "itself it need not be usable";
+TEST(Compact, PassesNumaNodesBeforePackages) {
+  const Machine machine =
+      synthetic("package:2 numa:2 core:2 pu:1(indexes=6,7,0,1,4,5,2,3)", {0, 1, 2, 4, 5, 6, 7});
+  EXPECT_THAT(choose_compact(machine, 6).value().responders, ElementsAre(1, 6, 7, 2, 4, 5));
 }
 
 TEST(Compact, TakesUsableCpusOnly) {
@@ -91,22 +88,25 @@ TEST(Compact, TakesUsableCpusOnly) {
   EXPECT_EQ(placement.initiator, 3);
   EXPECT_THAT(placement.responders, ElementsAre(4, 8, 11));
   EXPECT_EQ(choose_compact(machine, 4).error(),
-            "4 responders and an initiator need 5 cores; this process may use 4 of the machine's 6 "
-            "(CPUs 3-5,8-9,11)");
+            "compact: no room for 4 responders: needed are other cores, of which the machine has "
+            "5, but the cpuset or "
+            "taskset (CPUs 3-5,8-9,11) leaves 3 (CPUs 4,8,11)");
 }
 
 TEST(Compact, SiblingsAreNotTwoCores) {
-  EXPECT_EQ(choose_compact(synthetic("core:1 pu:2"), 1).error(),
-            "1 responder and an initiator need 2 cores; this process may use 1 (CPUs 0-1)");
+  EXPECT_EQ(
+      choose_compact(synthetic("core:1 pu:2"), 1).error(),
+      "compact: no room for 1 responder: needed are other cores, of which this machine has none");
 }
 
 TEST(Compact, RefusesWhatNoMachineHolds) {
   const Machine machine = synthetic("core:2 pu:1");
   EXPECT_EQ(choose_compact(machine, 3).error(),
-            "3 responders and an initiator need 4 cores; this process may use 2 (CPUs 0-1)");
+            "compact: no room for 3 responders: needed are other cores, of which this machine has "
+            "1 (CPU 1)");
   EXPECT_EQ(choose_compact(machine, std::numeric_limits<int>::max()).error(),
-            "2147483647 responders and an initiator need 2147483648 cores; this process may use 2 "
-            "(CPUs 0-1)");
+            "compact: no room for 2147483647 responders: needed are other cores, of which this "
+            "machine has 1 (CPU 1)");
   EXPECT_EQ(choose_compact(machine, -1).error(), "-1 responders; at least 0 are allowed");
 }
 
@@ -158,9 +158,9 @@ TEST(Listed, LeavesTheRestUnused) {
 
 TEST(Listed, RefusesAListThatIsTooShort) {
   EXPECT_EQ(choose_listed(two_sockets(), "0,4,8", 3).error(),
-            "3 responders and an initiator need 4 CPUs; 3 are listed (0,4,8)");
+            "cpus:0,4,8: no room for 3 responders: beside the initiator's 2 are listed");
   EXPECT_EQ(choose_listed(two_sockets(), "0", 1).error(),
-            "1 responder and an initiator need 2 CPUs; 1 is listed (0)");
+            "cpus:0: no room for 1 responder: beside the initiator's 0 are listed");
   EXPECT_FALSE(choose_listed(two_sockets(), "0", -1).ok());
 }
 
@@ -173,9 +173,22 @@ TEST(Listed, NamesTheCpuThatCantBeUsed) {
 }
 
 TEST(Listed, RefusesWhatTheListReaderRefuses) {
-  EXPECT_EQ(choose_listed(two_sockets(), "0,4,0", 2).error(), "CPU 0 is listed twice");
+  EXPECT_EQ(choose_listed(two_sockets(), "0,4,0", 2).error(), "cpus: CPU 0 is listed twice");
   EXPECT_THAT(choose_listed(two_sockets(), "0;4", 1).error(), HasSubstr("\"0;4\" is not a CPU"));
   EXPECT_FALSE(choose_listed(two_sockets(), "", 0).ok());
+}
+
+TEST(Widest, HasAllThatThereIsRoomFor) {
+  const Machine machine = synthetic("package:2 core:2 pu:2");
+  EXPECT_THAT(widest_placement(machine, "compact").value().responders, ElementsAre(2, 4, 6));
+  EXPECT_THAT(widest_placement(machine, "cpus:5,1,3").value().responders, ElementsAre(1, 3));
+  EXPECT_FALSE(widest_placement(machine, "same_l2").ok());
+}
+
+TEST(Named, AnUnknownNameIsToldAllNames) {
+  const std::string error = choose_placement(two_sockets(), "far", 0).error();
+  EXPECT_THAT(error, HasSubstr("far is not one of compact, scatter, smt, same_l2, same_l3, "));
+  EXPECT_THAT(error, HasSubstr("cross_package, cpus:LIST"));
 }
 
 }  // namespace
