@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <hwloc.h>
+#include <hwloc/linux.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -269,6 +270,40 @@ Result<std::vector<int>> HwlocTopology::last_cpus() const {
     return system_error("can't read which CPU this thread runs on");
   }
   return last.numbers();
+}
+
+Result<std::vector<int>> HwlocTopology::bound_cpus_of(int thread) const {
+  Bitmap bound;
+  if (hwloc_linux_get_tid_cpubind(handle_->topology, thread, bound.get()) != 0) {
+    return system_error(fmt::format("can't read the binding of thread {}", thread));
+  }
+  return bound.numbers();
+}
+
+Result<Done> HwlocTopology::prefer_memory_of(int numa_node) const {
+  Bitmap node;
+  node.add(numa_node);
+  // Without HWLOC_MEMBIND_STRICT: a full node makes the kernel take another, not kill the process.
+  if (hwloc_set_membind(handle_->topology, node.get(), HWLOC_MEMBIND_BIND,
+                        HWLOC_MEMBIND_THREAD | HWLOC_MEMBIND_BYNODESET | HWLOC_MEMBIND_MIGRATE) !=
+      0) {
+    return system_error(fmt::format("can't bind memory to NUMA node {}", numa_node));
+  }
+  return Done{};
+}
+
+Result<std::vector<int>> HwlocTopology::nodes_holding(
+    std::span<const void* const> addresses) const {
+  Bitmap all;
+  for (const void* address : addresses) {
+    Bitmap nodes;
+    if (hwloc_get_area_memlocation(handle_->topology, address, 1, nodes.get(),
+                                   HWLOC_MEMBIND_BYNODESET) != 0) {
+      return system_error("can't read which NUMA node memory is on");
+    }
+    hwloc_bitmap_or(all.get(), all.get(), nodes.get());
+  }
+  return all.numbers();
 }
 
 }  // namespace flushwalk::topology

@@ -44,6 +44,15 @@ class HwlocTopology {
   Result<Done> bind_thread(int cpu) const;
   Result<std::vector<int>> bound_cpus() const;
   Result<std::vector<int>> last_cpus() const;
+  // Of any thread of this system, by the kernel's number (gettid).
+  Result<std::vector<int>> bound_cpus_of(int thread) const;
+
+  // The calling thread's new memory comes from the node (the kernel's number) while it has room; so
+  // does that of threads which it starts. What the process has already moves there, as far as the
+  // kernel can move it.
+  Result<Done> prefer_memory_of(int numa_node) const;
+  // The nodes that hold the pages of these addresses, ascending; pages never touched are on none.
+  Result<std::vector<int>> nodes_holding(std::span<const void* const> addresses) const;
 
  private:
   struct Handle;

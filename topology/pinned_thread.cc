@@ -1,8 +1,10 @@
 #include "topology/pinned_thread.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <future>
+#include <mutex>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -20,6 +22,32 @@ Result<Done> check_pinnable(const Machine& machine, int cpu) {
   }
   return machine.check_usable(cpu);
 }
+
+// The running PinnedThreads.
+struct Pin {
+  int thread;  // the kernel's number
+  int cpu;
+};
+std::mutex pins_lock;
+std::vector<Pin> pins;
+
+// A thread's own pin, while it runs: a number is never of a thread that is gone.
+class KnownPin {
+ public:
+  explicit KnownPin(int cpu) : thread_(gettid()) {
+    const std::lock_guard guard(pins_lock);
+    pins.push_back({thread_, cpu});
+  }
+  ~KnownPin() {
+    const std::lock_guard guard(pins_lock);
+    std::erase_if(pins, [this](const Pin& pin) { return pin.thread == thread_; });
+  }
+  KnownPin(const KnownPin&) = delete;
+  KnownPin& operator=(const KnownPin&) = delete;
+
+ private:
+  int thread_;
+};
 
 }  // namespace
 
@@ -57,6 +85,21 @@ Result<Done> check_this_thread_pinned(const Machine& machine, int cpu) {
   return Done{};
 }
 
+Result<Done> check_pinned_threads(const Machine& machine) {
+  const std::lock_guard guard(pins_lock);
+  for (const Pin& pin : pins) {
+    const Result<std::vector<int>> bound = machine.hwloc().bound_cpus_of(pin.thread);
+    if (!bound.ok()) {
+      return Error{bound.error()};
+    }
+    if (bound.value() != std::vector<int>{pin.cpu}) {
+      return Error{fmt::format("a thread that was pinned to CPU {} is bound to {}", pin.cpu,
+                               describe_cpus(bound.value()))};
+    }
+  }
+  return Done{};
+}
+
 PinnedThread::PinnedThread(std::jthread thread, int cpu) : thread_(std::move(thread)), cpu_(cpu) {}
 
 Result<PinnedThread> PinnedThread::start(const Machine& machine, int cpu, Function function) {
@@ -66,11 +109,13 @@ Result<PinnedThread> PinnedThread::start(const Machine& machine, int cpu, Functi
   auto run = [&machine, cpu, pinned = std::move(pinned),
               function = std::move(function)](std::stop_token stop) mutable {
     Result<Done> result = pin_this_thread(machine, cpu);
-    const bool ok = result.ok();
-    pinned.set_value(std::move(result));
-    if (ok) {
-      function(std::move(stop));
+    if (!result.ok()) {
+      pinned.set_value(std::move(result));
+      return;
     }
+    const KnownPin known(cpu);
+    pinned.set_value(Done{});
+    function(std::move(stop));
   };
   try {
     std::jthread thread(std::move(run));

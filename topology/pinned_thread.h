@@ -23,6 +23,10 @@ Result<Done> pin_this_thread(const Machine& machine, int cpu);
 // calls.
 Result<Done> check_this_thread_pinned(const Machine& machine, int cpu);
 
+// An error about a running PinnedThread of this process that is not bound to its CPU alone any
+// more, for the same reasons. From any thread; makes a system call for each of them.
+Result<Done> check_pinned_threads(const Machine& machine);
+
 // A thread that is pinned before it runs anything of yours. Like std::jthread, it is asked to stop
 // and joined by its destructor, and a function that throws ends the process.
 class PinnedThread {

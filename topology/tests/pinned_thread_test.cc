@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -106,6 +107,38 @@ TEST(PinnedThread, IsPinnedBeforeItRunsAnything) {
     EXPECT_EQ(seen, cpu);
     thread.value().join();  // a second one does nothing
   }
+}
+
+// As by taskset -p from outside, or when a CPU goes offline.
+TEST(CheckPinnedThreads, SeesOneThatWasMovedFromOutside) {
+  const Machine machine = this_system();
+  const std::vector<int> usable = machine.usable_cpus();
+  if (usable.size() < 2) {
+    GTEST_SKIP() << "needs 2 usable CPUs to be bound to another";
+  }
+  std::atomic<pid_t> number = 0;
+  Result<PinnedThread> thread =
+      PinnedThread::start(machine, usable[0], [&number](std::stop_token stop) {
+        number = gettid();
+        while (!stop.stop_requested()) {
+          std::this_thread::yield();
+        }
+      });
+  ASSERT_TRUE(thread.ok()) << thread.error();
+  while (number == 0) {
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(check_pinned_threads(machine).ok());
+  cpu_set_t other;
+  CPU_ZERO(&other);
+  CPU_SET(static_cast<std::size_t>(usable[1]), &other);
+  ASSERT_EQ(sched_setaffinity(number, sizeof(other), &other), 0);
+  EXPECT_EQ(check_pinned_threads(machine).error(),
+            "a thread that was pinned to CPU " + std::to_string(usable[0]) + " is bound to CPU " +
+                std::to_string(usable[1]));
+  thread.value().request_stop();
+  thread.value().join();
+  EXPECT_TRUE(check_pinned_threads(machine).ok()) << "one that is gone is no matter";
 }
 
 TEST(PinnedThread, LeavesItsCreatorWhereItWas) {
