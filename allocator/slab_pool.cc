@@ -79,6 +79,11 @@ std::size_t SlabPool::in_use() const {
   return all;
 }
 
+std::vector<const void*> SlabPool::chunks() const {
+  const std::lock_guard guard(lock_);
+  return {chunks_.begin(), chunks_.end()};
+}
+
 // nullptr when there is no memory.
 std::byte* SlabPool::take_slab() {
   const std::lock_guard guard(lock_);

@@ -62,6 +62,9 @@ class SlabPool {
   // take() fails while the queue has `limit` objects in use: how tests run out of memory.
   void set_limit(std::size_t limit);
 
+  // The first object of each piece of memory that slabs are cut from.
+  std::vector<const void*> chunks() const;
+
   std::size_t object_bytes() const { return object_bytes_; }
   // Of all queues.
   std::size_t in_use() const;
@@ -73,8 +76,8 @@ class SlabPool {
   std::size_t limit_ = ~std::size_t{0};  // with all queues' locks, or one of them
   std::vector<std::unique_ptr<Slabs>> queues_;
 
-  SpinLockOf<LockKind::memory> lock_;  // taken inside a queue's
-  std::byte* unused_ = nullptr;        // of the newest chunk
+  mutable SpinLockOf<LockKind::memory> lock_;  // taken inside a queue's
+  std::byte* unused_ = nullptr;                // of the newest chunk
   std::byte* unused_end_ = nullptr;
   std::vector<void*> chunks_;
 };

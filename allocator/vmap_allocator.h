@@ -152,6 +152,8 @@ class VmapAllocator {
   // Where tests run out of memory.
   SlabPool& block_pool() { return block_pool_; }
   SlabPool& node_pool() { return node_pool_; }
+  const SlabPool& block_pool() const { return block_pool_; }
+  const SlabPool& node_pool() const { return node_pool_; }
 
  private:
   struct PurgedBlocks;

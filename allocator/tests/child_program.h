@@ -34,6 +34,7 @@ class ChildProgram {
   // Reads on until there were so many lines of --progress; false when the program ends before.
   bool wait_for_progress(std::size_t count);
   void kill(int signal);
+  pid_t process() const { return process_; }
   Outcome finish();
 
  private:

@@ -58,6 +58,7 @@ class PreparedAllocFree : public Measurement {
     }
     return outcomes;
   }
+  MemorySample memory() const override { return measurement_->memory(); }
 
  private:
   // --oracle: the same threads on the same CPUs, requests of the same size, on real memory. The

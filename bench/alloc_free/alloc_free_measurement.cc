@@ -310,6 +310,14 @@ std::vector<CounterRow> AllocFreeMeasurement::take_counter_rows(
   return made;
 }
 
+MemorySample AllocFreeMeasurement::memory() const {
+  MemorySample sample;
+  for (const auto& stripes : stripes_) {
+    sample.add(std::as_const(*stripes).allocator());
+  }
+  return sample;
+}
+
 // Read outside of all windows: the kernel's file takes tens of us.
 void AllocFreeMeasurement::count_migrations(std::vector<AllocFreeResult>* results, bool begin) {
   team_->run([&](unsigned thread) {

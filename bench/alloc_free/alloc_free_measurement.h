@@ -113,6 +113,7 @@ class AllocFreeMeasurement {
   std::vector<CounterRow> take_counter_rows(std::size_t rival, const AllocFreeResult& result,
                                             const std::vector<MeasurementRow>& rows);
 
+  MemorySample memory() const;
   std::size_t rivals() const { return stripes_.size(); }
   Stripes& stripes(std::size_t rival) { return *stripes_[rival]; }
 

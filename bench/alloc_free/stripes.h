@@ -31,6 +31,7 @@ class Stripes {
                                         const Clock& clock, std::string* error);
 
   VmapAllocator& allocator() { return allocator_; }
+  const VmapAllocator& allocator() const { return allocator_; }
   PairLoop& loop(unsigned thread) { return loops_[thread]; }
   FlushPlan& plan() { return plan_; }  // the flusher's
 

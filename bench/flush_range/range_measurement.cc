@@ -256,6 +256,16 @@ std::uint64_t RangeMeasurement::calls_of(const Rival& rival) const {
   return group_.shootdown == ShootdownKind::membarrier ? 1 : rival.plan.ranges().size();
 }
 
+MemorySample RangeMeasurement::memory() const {
+  MemorySample sample;
+  sample.add(working_set_->bytes());
+  for (const Rival& rival : rivals_) {
+    // What a revoking backend has taken away is on no node for now.
+    sample.add(rival.space->touched_pages());
+  }
+  return sample;
+}
+
 std::vector<CaseOutcome> RangeMeasurement::measure(unsigned repetition, std::string* error) {
   std::vector<RangeResult> results = sample(error);
   std::vector<CaseOutcome> outcomes;

@@ -52,6 +52,7 @@ class RangeMeasurement : public Measurement {
                                                    std::string* error);
 
   std::vector<CaseOutcome> measure(unsigned repetition, std::string* error) override;
+  MemorySample memory() const override;
   // The same, before it becomes rows: a result for each rival, in the group's order.
   std::vector<RangeResult> sample(std::string* error);
 

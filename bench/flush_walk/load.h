@@ -76,6 +76,7 @@ class Load {
                                      std::string* error);
 
   VmapAllocator& allocator() { return *allocator_; }
+  const VmapAllocator& allocator() const { return *allocator_; }
   Shootdown& shootdown() { return *shootdown_; }
   // Empty, with room for the ranges of any walk.
   FlushPlan make_plan() const {

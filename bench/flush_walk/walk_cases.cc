@@ -57,6 +57,7 @@ class PreparedWalks : public Measurement {
     }
     return outcomes;
   }
+  MemorySample memory() const override { return measurement_->memory(); }
 
  private:
   bool look(std::vector<WalkResult>* results, std::string* error) const {

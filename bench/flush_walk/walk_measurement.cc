@@ -264,6 +264,13 @@ std::vector<CounterRow> WalkMeasurement::take_counter_rows(
                               rows);
 }
 
+MemorySample WalkMeasurement::memory() const {
+  MemorySample sample;
+  sample.add(std::as_const(*load_).allocator());
+  sample.add(load_->live_pages());
+  return sample;
+}
+
 void WalkMeasurement::match(const Sampling& sampling, std::vector<WalkResult>* results) const {
   if (responders_ == nullptr) {
     return;

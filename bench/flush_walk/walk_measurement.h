@@ -72,6 +72,7 @@ class WalkMeasurement {
   std::vector<CounterRow> take_counter_rows(std::size_t walk, const WalkResult& result,
                                             const std::vector<MeasurementRow>& rows);
 
+  MemorySample memory() const;
   std::uint64_t listed_blocks() const { return load_->listed_blocks(); }
   std::uint64_t dirty_blocks() const { return load_->dirty_blocks(); }
 

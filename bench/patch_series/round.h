@@ -89,6 +89,7 @@ class Rounds {
   int system_errno() const { return system_errno_; }
   std::uint64_t stale_pages() const { return stale_pages_; }
   VmapAllocator& allocator() { return allocator_; }
+  const VmapAllocator& allocator() const { return allocator_; }
 
  private:
   struct Buffer {

@@ -253,6 +253,17 @@ CaseWork SeriesMeasurement::work_of(const SeriesResult& result) const {
           .shootdowns = responders == 0 ? 0 : (result.expected + result.untimed) / responders};
 }
 
+MemorySample SeriesMeasurement::memory() const {
+  MemorySample sample;
+  for (const Rival& rival : rivals_) {
+    sample.add(std::as_const(*rival.rounds).allocator());
+  }
+  if (arena_ != nullptr) {
+    sample.add(touched_);
+  }
+  return sample;
+}
+
 std::vector<CaseOutcome> SeriesMeasurement::measure(unsigned repetition, std::string* error) {
   std::vector<SeriesResult> results = sample(error);
   std::vector<CaseOutcome> outcomes;

@@ -52,6 +52,7 @@ class SeriesMeasurement : public Measurement {
                                                     std::string* error);
 
   std::vector<CaseOutcome> measure(unsigned repetition, std::string* error) override;
+  MemorySample memory() const override;
   // The same, before it becomes rows: a result for each revision, in the group's order.
   std::vector<SeriesResult> sample(std::string* error);
 

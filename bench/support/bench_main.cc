@@ -6,10 +6,15 @@
 #include <cstddef>
 #include <iostream>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "bench/counters/counters.h"
+#include "bench/support/placed_cases.h"
 #include "bench/support/session.h"
+#include "topology/machine.h"
+#include "topology/placement.h"
 
 namespace flushwalk {
 namespace {
@@ -55,6 +60,29 @@ int complain(const BenchProgram& program, const std::string& line) {
   return kBadInputExit;
 }
 
+int show_placements(const BenchProgram& program) {
+  const auto machine = topology::Machine::discover();
+  if (!machine.ok()) {
+    return complain(program, Problem{"topology", machine.error()}.line());
+  }
+  list_placements(machine.value(), std::cout);
+  return 0;
+}
+
+std::variant<CaseGroups, Problem> make_placed_groups(const RunOptions& options,
+                                                     const BenchProgram& program) {
+  std::string text =
+      options.placement.empty() ? std::string(topology::kCompact) : options.placement;
+  if (!options.cpus.empty()) {
+    text = std::string(topology::kListed) + options.cpus;
+  }
+  auto placements = read_placements(text);
+  if (const Problem* const problem = std::get_if<Problem>(&placements)) {
+    return *problem;
+  }
+  return place_cases(std::get<std::vector<std::string>>(placements), program.make_groups);
+}
+
 }  // namespace
 
 int bench_main(int argc, char** argv, const BenchProgram& program) {
@@ -72,6 +100,9 @@ int bench_main(int argc, char** argv, const BenchProgram& program) {
     list_counters(std::cout);
     return 0;
   }
+  if (options.list_placements) {
+    return show_placements(program);
+  }
   if (const auto exit = program.answer(options)) {
     return exit->code;
   }
@@ -82,7 +113,7 @@ int bench_main(int argc, char** argv, const BenchProgram& program) {
   if (options.oracle && !program.why_no_oracle.empty()) {
     return complain(program, Problem{"--oracle", program.why_no_oracle}.line());
   }
-  auto groups = program.make_groups();
+  auto groups = make_placed_groups(options, program);
   if (const Problem* const problem = std::get_if<Problem>(&groups)) {
     return complain(program, problem->line());
   }

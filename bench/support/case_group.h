@@ -12,10 +12,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "allocator/vmap_allocator.h"
 #include "bench/counters/counter_rows.h"
 #include "bench/counters/counters.h"
 #include "bench/support/bad_input.h"
@@ -27,7 +30,8 @@
 
 namespace flushwalk {
 
-// What measuring needs. The calling thread is the initiator, pinned already. Everything outlives
+// What measuring needs. The calling thread is the initiator, pinned already, its memory bound
+// to the CPU's NUMA node (placed_cases.h). Everything outlives
 // the measurement.
 struct MeasuringContext {
   const Clock& clock;
@@ -50,6 +54,29 @@ struct CaseOutcome {
   std::vector<std::pair<std::string, double>> counters;
 };
 
+// Some addresses of pages that were touched: of blocks' descriptors and the xarrays' nodes, and of
+// frames.
+class MemorySample {
+ public:
+  void add(const void* address) { addresses_.push_back(address); }
+  void add(std::span<const Address> pages) {
+    for (const Address page : pages) {
+      addresses_.push_back(reinterpret_cast<const void*>(page));
+    }
+  }
+  void add(const VmapAllocator& allocator) {
+    for (const SlabPool* pool : {&allocator.block_pool(), &allocator.node_pool()}) {
+      for (const void* chunk : pool->chunks()) {
+        add(chunk);
+      }
+    }
+  }
+  std::span<const void* const> addresses() const { return addresses_; }
+
+ private:
+  std::vector<const void*> addresses_;
+};
+
 class Measurement {
  public:
   Measurement() = default;
@@ -60,6 +87,9 @@ class Measurement {
   // The next repetition of all the group's cases, in their order. Empty, with one line in *error,
   // when one could not be measured or stop was set.
   virtual std::vector<CaseOutcome> measure(unsigned repetition, std::string* error) = 0;
+
+  // Where it lies, the memory of the cases is said to be; empty: nothing is said.
+  virtual MemorySample memory() const { return {}; }
 };
 
 class CaseGroup {
@@ -74,6 +104,8 @@ class CaseGroup {
   // Leaves the i-th case out.
   virtual void drop_case(std::size_t i) = 0;
 
+  // How CPUs are chosen: a name of topology/placement.h.
+  virtual std::string_view placement() const { return topology::kCompact; }
   // Threads with a CPU of their own that it wants beside the initiator.
   virtual unsigned responders() const = 0;
   // Why it cannot be measured here, as far as that can be told without trying; it is asked once for

@@ -115,6 +115,7 @@ constexpr std::array kColumns = {
     axis<&Row::placement>("placement"),
     column<&Row::initiator_cpu>("initiator_cpu"),
     column<&Row::responder_cpus>("responder_cpus"),
+    column<&Row::memory_node>("memory_node"),
     column<&Row::block_slots>("block_slots"),
     column<&Row::order_seed>("order_seed"),
     column<&Row::operations>("operations"),
@@ -156,11 +157,14 @@ constexpr std::array kColumns = {
 
 }  // namespace
 
-void MeasurementRow::add_invalid_reason(std::string_view reason) {
-  if (!invalid_reason.empty()) {
-    invalid_reason += "; ";
+void add_invalid_reason(std::string_view reason, std::string* reasons) {
+  if (reason.empty()) {
+    return;
   }
-  invalid_reason += reason;
+  if (!reasons->empty()) {
+    *reasons += "; ";
+  }
+  *reasons += reason;
 }
 
 std::span<const MeasurementColumn> measurement_columns() { return kColumns; }

@@ -20,6 +20,10 @@ namespace flushwalk {
 
 inline constexpr unsigned kMeasurementSchemaVersion = 1;
 
+// Makes a row invalid, unless the reason is empty. Reasons given one after the other are all kept,
+// with "; " between them.
+void add_invalid_reason(std::string_view reason, std::string* reasons);
+
 // Members in the order of the columns; reports/SCHEMA.md tells their meaning. An optional member
 // without a value is an empty cell: the kernel did not tell.
 struct MeasurementRow {
@@ -71,6 +75,7 @@ struct MeasurementRow {
   std::string placement;
   unsigned initiator_cpu = 0;
   std::vector<unsigned> responder_cpus;
+  std::optional<std::uint64_t> memory_node;
   std::optional<std::uint64_t> block_slots;
   std::uint32_t order_seed = 0;  // the session puts it in
 
@@ -110,8 +115,9 @@ struct MeasurementRow {
   std::string invalid_reason;  // empty: the row is valid
 
   bool valid() const { return invalid_reason.empty(); }
-  // Makes the row invalid. Reasons given one after the other are all kept, with "; " between them.
-  void add_invalid_reason(std::string_view reason);
+  void add_invalid_reason(std::string_view reason) {
+    flushwalk::add_invalid_reason(reason, &invalid_reason);
+  }
 };
 
 struct MeasurementColumn {

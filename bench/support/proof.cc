@@ -37,6 +37,10 @@ std::string why_invalid(const Proof& proof, bool interrupts) {
   const std::uint64_t each = proof.expected / proof.responders.size();
   const std::uint64_t each_in_table = each + proof.untimed / proof.responders.size();
   for (const ResponderResult& responder : proof.responders) {
+    if (responder.counts.migrations.value_or(0) != 0) {
+      reasons.add_invalid_reason(fmt::format("{} migrations of the responder of CPU {}",
+                                             *responder.counts.migrations, responder.cpu));
+    }
     if (responder.lost_gaps != 0) {
       reasons.add_invalid_reason(
           fmt::format("{} gaps of CPU {} did not fit", responder.lost_gaps, responder.cpu));

@@ -1,5 +1,7 @@
 #include "bench/support/run_options.h"
 
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <filesystem>
@@ -7,6 +9,7 @@
 #include <string_view>
 
 #include "bench/support/bad_input.h"
+#include "topology/placement.h"
 
 namespace flushwalk {
 namespace {
@@ -34,6 +37,17 @@ void leave_rest(const std::vector<std::string>& rest, int* argc, char** argv) {
 std::uint32_t seed_of_now() {
   return static_cast<std::uint32_t>(std::chrono::system_clock::now().time_since_epoch() /
                                     std::chrono::microseconds(1));
+}
+
+std::string placement_help() {
+  std::string names;
+  for (const topology::PlacementFacts& placement : topology::named_placements()) {
+    names += fmt::format("{}, ", placement.name);
+  }
+  return fmt::format(
+      "how CPUs are chosen: {}cpus:LIST (0,4-7: the initiator's, then the responders'); of several "
+      "each is measured (default: {})",
+      names, topology::kCompact);
 }
 
 }  // namespace
@@ -71,9 +85,11 @@ void CommandLine::add_run_flags(RunOptions* options) {
   app_->add_option("--cases", options->cases,
                    "measure only the cases that this file names, one a line, as --dry-run prints "
                    "them");
-  app_->add_option("--cpus", options->cpus,
-                   "CPUs to use: the initiator's, then the responders', as 0,4-7 (default: the "
-                   "nearest, one thread a core)");
+  app_->add_option("--placement", options->placement, placement_help());
+  app_->add_option("--cpus", options->cpus, "short for --placement=cpus:LIST")
+      ->excludes("--placement");
+  app_->add_flag("--list-placements", options->list_placements,
+                 "say of each placement which CPUs it gives here, and stop");
   app_->add_option(
           "--counters", options->counters,
           "what is counted beside the times: sets (tlb, walk, memory, software, all), events "

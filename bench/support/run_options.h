@@ -21,7 +21,9 @@ struct RunOptions {
   std::uint32_t seed = 0;     // of the order of turns; drawn anew in each run unless given
   std::string out;            // folder of the result files; empty: none are written
   std::string cases;          // a file that names those to measure; empty: all
-  std::string cpus;           // the initiator's CPU, then the responders'; empty: compact
+  std::string placement;      // names of placements; empty: compact
+  std::string cpus;           // a list of CPUs: short for the placement cpus:LIST
+  bool list_placements = false;
   bool dry_run = false;
   bool progress = false;
   std::string counters = "default";  // sets and events; see bench/counters/counters.h

@@ -69,11 +69,9 @@ std::variant<std::unique_ptr<Session>, Problem> Session::start(const RunOptions&
   if (auto problem = session->open_files()) {
     return *problem;
   }
-  const auto pinned = topology::pin_this_thread(session->machine_, session->most_.initiator);
-  if (!pinned.ok()) {
-    return Problem{"--cpus", pinned.error()};
+  if (auto problem = session->find_mechanism()) {
+    return *problem;
   }
-  session->find_mechanism();
   if (auto problem = session->describe_this_machine()) {
     return *problem;
   }
@@ -130,25 +128,35 @@ std::optional<Problem> Session::take_chosen(CaseGroups groups, const CaseFilter&
 }
 
 std::optional<Problem> Session::choose_cpus() {
-  unsigned most = 0;
+  std::map<std::string_view, unsigned> most;
   for (const Group& group : groups_) {
-    most = std::max(most, group.cases->responders());
+    unsigned& responders = most[group.cases->placement()];
+    responders = std::max(responders, group.cases->responders());
   }
-  const int responders = static_cast<int>(most);
-  const std::string name = options_.cpus.empty() ? std::string(topology::kCompact)
-                                                 : std::string(topology::kListed) + options_.cpus;
-  auto chosen = topology::choose_placement(machine_, name, responders);
-  if (!chosen.ok()) {
-    return Problem{options_.cpus.empty() ? "--responders" : "--cpus", chosen.error()};
+  for (const auto& [name, responders] : most) {
+    auto chosen = topology::choose_placement(machine_, name, static_cast<int>(responders));
+    if (!chosen.ok()) {
+      const char* const flag = !options_.cpus.empty()        ? "--cpus"
+                               : !options_.placement.empty() ? "--placement"
+                                                             : "--responders";
+      return Problem{flag, chosen.error()};
+    }
+    placements_.emplace(name, std::move(chosen).value());
   }
-  most_ = std::move(chosen).value();
   return std::nullopt;
+}
+
+std::size_t Session::most_responders() const {
+  std::size_t most = 0;
+  for (const auto& [name, placement] : placements_) {
+    most = std::max(most, placement.responders.size());
+  }
+  return most;
 }
 
 // Tried on this thread; the others open the same.
 std::optional<Problem> Session::choose_counters() {
-  auto made =
-      Counters::make({options_.counters, options_.counter_rotation, most_.responders.size() + 1});
+  auto made = Counters::make({options_.counters, options_.counter_rotation, most_responders() + 1});
   if (const Problem* const problem = std::get_if<Problem>(&made)) {
     return *problem;
   }
@@ -186,20 +194,29 @@ std::string Session::missing_description() const {
   return options_.out.empty() || stat(path.c_str(), &existing) == 0 ? std::string() : path;
 }
 
-// Asked where shootdowns are to be proven, and for the machine's description.
-void Session::find_mechanism() {
-  int responder = -1;
-  if (!most_.responders.empty()) {
-    responder = most_.responders.front();
-  } else if (!missing_description().empty()) {
-    const auto chosen = topology::choose_placement(machine_, topology::kCompact, 1);
-    responder = chosen.ok() ? chosen.value().responders.front() : -1;
+// Asked where shootdowns are to be proven, and for the machine's description; from one initiator to
+// one responder: the mechanism is the machine's.
+std::optional<Problem> Session::find_mechanism() {
+  topology::Placement pair = placements_.begin()->second;
+  for (const auto& [name, placement] : placements_) {
+    if (placement.responders.size() > pair.responders.size()) {
+      pair = placement;
+    }
   }
-  if (responder < 0 || responder == most_.initiator) {
+  if (pair.responders.empty() && !missing_description().empty()) {
+    auto chosen = topology::choose_placement(machine_, topology::kCompact, 1);
+    pair = chosen.ok() ? std::move(chosen).value() : pair;
+  }
+  const auto pinned = topology::pin_this_thread(machine_, pair.initiator);
+  if (!pinned.ok()) {
+    return Problem{"topology", pinned.error()};
+  }
+  if (pair.responders.empty()) {
     mechanism_.how = "there was no second CPU to flush";
-    return;
+  } else {
+    mechanism_ = find_shootdown_mechanism(machine_, pair.responders.front(), *clock_);
   }
-  mechanism_ = find_shootdown_mechanism(machine_, responder, *clock_);
+  return std::nullopt;
 }
 
 std::optional<Problem> Session::describe_this_machine() const {
@@ -256,7 +273,7 @@ bool Session::prepare(std::size_t group) {
   }
   current_.reset();
   current_group_.reset();
-  current_placement_ = most_;
+  current_placement_ = placements_.find(groups_[group].cases->placement())->second;
   current_placement_.responders.resize(groups_[group].cases->responders());
   std::string error;
   current_ = groups_[group].cases->prepare(

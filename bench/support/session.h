@@ -10,7 +10,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,8 +35,8 @@ namespace flushwalk {
 
 class Session {
  public:
-  // Checks everything that can be checked, pins the calling thread to the initiator's CPU and opens
-  // the result files. filter: Google Benchmark's; cases that it leaves out are not measured.
+  // Checks everything that can be checked, pins the calling thread and opens the result files.
+  // filter: Google Benchmark's; cases that it leaves out are not measured.
   static std::variant<std::unique_ptr<Session>, Problem> start(const RunOptions& options,
                                                                CaseGroups groups,
                                                                const std::string& filter);
@@ -76,8 +78,9 @@ class Session {
   std::optional<Problem> choose_cpus();
   std::optional<Problem> choose_counters();
   std::optional<Problem> open_files();
+  std::size_t most_responders() const;
   std::string missing_description() const;
-  void find_mechanism();
+  std::optional<Problem> find_mechanism();
   std::optional<Problem> describe_this_machine() const;
   bool prepare(std::size_t group);
   bool measure(std::size_t group);
@@ -89,7 +92,8 @@ class Session {
   topology::Machine machine_;
   std::optional<Clock> clock_;
   std::vector<Group> groups_;
-  topology::Placement most_;  // for the largest number of responders
+  // By name, each for the largest number of responders.
+  std::map<std::string, topology::Placement, std::less<>> placements_;
   MechanismFinding mechanism_;
   std::unique_ptr<Counters> counters_;  // null: none are wanted
   std::optional<CsvWriter> measurements_;

@@ -38,6 +38,8 @@ class Population {
   Batch window(std::size_t which) const {
     return Batch(shuffled_).subspan(which % windows() * window_, window_);
   }
+  // What the entries lie in.
+  const void* memory() const { return memory_.get(); }
   // A tenth of the entries, at random.
   Batch marked() const { return Batch(shuffled_).first(shuffled_.size() / 10); }
 

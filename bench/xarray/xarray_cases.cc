@@ -42,6 +42,7 @@ class PreparedXArray : public Measurement {
     }
     return outcomes;
   }
+  MemorySample memory() const override { return measurement_->memory(); }
 
  private:
   const XArrayGroup& group_;

@@ -237,6 +237,13 @@ std::vector<CounterRow> XArrayMeasurement::take_counter_rows(
       rival, {.operation = "operation", .operations = samples * rivals_[rival].operations}, rows);
 }
 
+// Of the containers, whose memory is from the same heap, nothing is known from outside.
+MemorySample XArrayMeasurement::memory() const {
+  MemorySample sample;
+  sample.add(population_.memory());
+  return sample;
+}
+
 std::uint64_t XArrayMeasurement::expected(const Rival& rival) const {
   switch (rival.operation) {
     case IndexOperation::load:

@@ -55,6 +55,7 @@ class XArrayMeasurement {
   std::vector<XArrayResult> measure(std::string* error);
 
   // After measure(): the rival's counters, beside the rows of its times.
+  MemorySample memory() const;
   std::vector<CounterRow> take_counter_rows(std::size_t rival,
                                             const std::vector<MeasurementRow>& rows);
 

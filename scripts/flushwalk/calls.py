@@ -42,8 +42,6 @@ class Call:
 def command(binaries: Path, wanted: options.Request, sweep: Sweep) -> list[str]:
     """The bench and its arguments, as far as they tell what is measured."""
     words = [str(binaries / sweep.bench), *sweep.flags()]
-    if wanted.cpus is not None:
-        words.append(f"--cpus={','.join(map(str, wanted.cpus))}")
     if wanted.counters is not None:
         words.append(f"--counters={wanted.counters}")
     elif not sweep.counted:

@@ -23,6 +23,11 @@ PROGRAM = "scripts/run"
 BAD_INPUT = 2
 NEEDS_MEASURING = 3
 MOST_CPU_NUMBER = 65535
+# As the benches have them (--list-placements); of a list of CPUs the name is "cpus:0,4".
+PLACEMENTS = ("compact", "scatter", "smt", "same_l2", "same_l3", "cross_l3", "cross_numa",
+              "cross_package")
+# Those that have room for as many responders as there are other cores.
+_ROOMY = ("compact", "scatter")
 MOST_SAMPLES = 1_000_000
 MOST_REPETITIONS = 10_000
 LONGEST_NAME = 40
@@ -64,7 +69,7 @@ class Request:
 
     sweeps: list[plan.Sweep]
     notes: list[str]  # a line each: what is left out here, and why
-    cpus: list[int] | None  # the initiator's first; None: the bench chooses
+    placements: list[str]  # how the benches choose CPUs
     folder: Path | None  # None: a new one in reports/
     dry_run: bool
     list_cases: bool
@@ -111,6 +116,25 @@ def cpu_list(text: str) -> list[int]:
     return cpus
 
 
+def placement_list(text: str) -> list[str]:
+    """Names, and lists of CPUs: "smt,cpus:0,4-6"; what begins with a digit goes on a list."""
+    parts: list[str] = []
+    for part in text.split(","):
+        if re.match(r"[0-9]", part) and parts and parts[-1].startswith("cpus:"):
+            parts[-1] += f",{part}"
+        else:
+            parts.append(part)
+    for part in parts:
+        if part.startswith("cpus:"):
+            cpu_list(part.removeprefix("cpus:"))
+        elif part not in PLACEMENTS:
+            raise argparse.ArgumentTypeError(
+                f"{part!r} is not one of {', '.join(PLACEMENTS)}, cpus:LIST")
+    if len(set(parts)) < len(parts):
+        raise argparse.ArgumentTypeError(f"{text!r} names a placement twice")
+    return parts
+
+
 def _pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
@@ -138,12 +162,21 @@ def parser() -> argparse.ArgumentParser:
     add = result.add_argument
     add("--full", action="store_true", help="the full set: under half an hour on two cores")
     add("--filter", metavar="REGEX", type=_pattern, help="only cases whose name has a match")
-    add(
+    where = result.add_mutually_exclusive_group()
+    where.add_argument(
+        "--placement",
+        metavar="LIST",
+        type=placement_list,
+        help=f"how CPUs are chosen: {', '.join(PLACEMENTS)}, or cpus:LIST; of several each is "
+        "measured (default: compact, a core for each thread, the nearest first; "
+        "build/release/bin/flush_walk_bench --list-placements tells which there is room for)",
+    )
+    where.add_argument(
         "--cpus",
         metavar="LIST",
         type=cpu_list,
         help="the CPUs to use, such as 0,4 or 0-3: the first is the initiator's, the others the "
-        "responders' (default: chosen from those this process may use, a core for each thread)",
+        "responders'; short for --placement=cpus:LIST",
     )
     add(
         "--pairs",
@@ -198,12 +231,31 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def _check_usable(cpus: list[int]) -> None:
+def _placements(given: argparse.Namespace) -> list[str]:
+    """What is asked for, its CPUs usable."""
+    if given.cpus is not None:
+        _check_usable("--cpus", given.cpus)
+        return [f"cpus:{','.join(map(str, given.cpus))}"]
+    for name in given.placement or ():
+        if name.startswith("cpus:"):
+            _check_usable("--placement", cpu_list(name.removeprefix("cpus:")))
+    return given.placement or ["compact"]
+
+
+def _threads_on(placement: str) -> int:
+    """For how many threads there is a CPU; of placements that only a bench knows the room of, one
+    responder beside the initiator."""
+    if placement.startswith("cpus:"):
+        return len(cpu_list(placement.removeprefix("cpus:")))
+    return machine_facts.usable_cores() if placement in _ROOMY else 2
+
+
+def _check_usable(option: str, cpus: list[int]) -> None:
     usable = machine_facts.usable_cpus()
     for cpu in cpus:
         if cpu not in usable:
             raise BadInput(
-                f"--cpus: {cpu} is not a CPU this process may use ({','.join(map(str, usable))})"
+                f"{option}: {cpu} is not a CPU this process may use ({','.join(map(str, usable))})"
             )
 
 
@@ -279,15 +331,15 @@ def _pairs(given: argparse.Namespace) -> tuple[pair_run.Pair, ...]:
 
 
 def _planned(given: argparse.Namespace) -> Request:
-    if given.cpus is not None:
-        _check_usable(given.cpus)
-    cores = len(given.cpus) if given.cpus is not None else machine_facts.usable_cores()
+    placements = _placements(given)
+    cores = min(map(_threads_on, placements))
     notes = []
     if cores == 1:
-        what = "CPU given" if given.cpus is not None else "usable core"
+        what = "CPU given" if placements[0].startswith("cpus:") else "usable core"
         notes.append(f"one {what}: only the cases without responders are measured")
     whole_set = plan.full_set(cores) if given.full else plan.quick_set(cores)
-    sweeps = plan.narrowed(whole_set, given.filter, given.samples, given.repetitions)
+    placed = plan.placed(whole_set, placements)
+    sweeps = plan.narrowed(placed, given.filter, given.samples, given.repetitions)
     pairs = _pairs(given)
     if given.pairs == "only":
         sweeps, notes = [], []
@@ -295,7 +347,7 @@ def _planned(given: argparse.Namespace) -> Request:
         raise BadInput(
             f"--filter: {given.filter.pattern!r} finds no case; {PROGRAM} --list names them"
         )
-    return Request(sweeps, notes, given.cpus, given.out, given.dry_run, given.list,
+    return Request(sweeps, notes, placements, given.out, given.dry_run, given.list,
                    given.counters, given.counter_rotation, given.oracle, given.strict,
                    given.name, plan.fingerprint(sweeps), pairs=pairs, samples=given.samples,
                    repetitions=given.repetitions)

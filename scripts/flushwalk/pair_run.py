@@ -45,7 +45,8 @@ def measured(measurements: Path) -> set[Pair]:
         with measurements.open(newline="", errors="replace") as file:
             return {(int(row["initiator_cpu"]), int(row["responder_cpus"]))
                     for row in csv.DictReader(file)
-                    if row.get("case") == case.name and row.get("metric") == "operation_time"
+                    if (row.get("case") or "").partition("/placement:")[0] == case.name
+                    and row.get("metric") == "operation_time"
                     and (row.get("responder_cpus") or "").isdigit()}
     except (OSError, csv.Error):
         return set()

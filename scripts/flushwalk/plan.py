@@ -224,6 +224,15 @@ def fingerprint(sweeps: Sequence[Sweep]) -> str:
     return hashlib.sha256(json.dumps(calls).encode()).hexdigest()
 
 
+def placed(sweeps: Iterable[Sweep], placements: Sequence[str]) -> list[Sweep]:
+    """On each placement; a sweep that needs one CPU alone, on the first."""
+    return [
+        replace(sweep, placements=tuple(
+            placements if any(case.responders for case in sweep.cases()) else placements[:1]))
+        for sweep in sweeps
+    ]
+
+
 def all_cases(sweeps: Sequence[Sweep]) -> list[Case]:
     return [case for sweep in sweeps for case in sweep.cases()]
 

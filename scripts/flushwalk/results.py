@@ -55,8 +55,8 @@ COLUMNS = (
     "queues", "threads", "pages", "freeing", "flusher", "last_free", "flush_every", "container",
     "operation", "arm", "keys", "entries", "ranges", "gap_pages", "working_set_pages", "code",
     "page_size", "responder_does", "rate", "initiators", "injected_delay_ns", "responders",
-    "placement", "initiator_cpu", "responder_cpus", "block_slots", "order_seed", *OUTCOMES, *PROOF,
-    "valid", "invalid_reason",
+    "placement", "initiator_cpu", "responder_cpus", "memory_node", "block_slots", "order_seed", *OUTCOMES,
+    *PROOF, "valid", "invalid_reason",
 )
 _WORDS = frozenset({
     "bench", "case", "role", "metric", "unit", "revision", "workload", "walk", "check", "gather",
@@ -73,6 +73,7 @@ _ADDED = frozenset({
     "last_free", "probed_pages", "stale_aliases", "window_aliases", "arm", "page_size",
     "responder_does", "rate", "initiators", "unproven_operations", "unproven_away",
     "unproven_ran_on", "unproven_long", "stray_gaps", "injected_delay_ns", "order_seed",
+    "memory_node",
 })
 # What flush_walk_bench did before these columns came: its empty cells read so.
 _BEFORE = {"spread": "even", "descriptors": "in_order", "index": "kernel"}

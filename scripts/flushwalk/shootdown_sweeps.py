@@ -126,7 +126,8 @@ class Initiators(Sweep):
 
 def pair(initiator: int, responder: int, samples: int | None = None,
          repetitions: int | None = None) -> Shootdowns:
-    """The two CPUs of one cell of the map. Its case has the same name for every pair."""
+    """The two CPUs of one cell of the map. Its case has the same name for every pair, but
+    for the placement at its end."""
     return Shootdowns(f"pair of CPUs {initiator} and {responder}", samples=samples or 100,
                       repetitions=repetitions or 6, responders=(1,))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from flushwalk.walks import KERNEL_WALKS, walk_of
 
@@ -17,6 +17,7 @@ CHECKS = ("locked", "lockless")
 SPREADS = ("even", "listed")
 DESCRIPTORS = ("in_order", "shuffled")
 INDEXES = ("kernel", "dense")
+COMPACT = "compact"  # the placement whose cases do not have it in their names
 # These take exactly the freed runs; all others get the hull.
 REVOKING = ("mprotect", "munmap", "guard", "dontneed")
 VECTORED = ("guard", "dontneed")  # many runs a call
@@ -46,6 +47,10 @@ class Case:
     seconds: float
 
 
+def _name_part(placement: str) -> str:
+    return "" if placement == COMPACT else f"/placement:{placement}"
+
+
 @dataclass(frozen=True)
 class Sweep:
     """One call of a bench: the product of its axes. Subclasses say which axes there are."""
@@ -54,6 +59,7 @@ class Sweep:
     samples: int
     repetitions: int
     only: frozenset[str] | None  # the names of the cases a filter left; None: all
+    placements: tuple[str, ...] = field(default=(COMPACT,), kw_only=True)
 
     @property
     def bench(self) -> str:
@@ -71,11 +77,13 @@ class Sweep:
         raise NotImplementedError
 
     def all_cases(self) -> list[Case]:
-        """In the bench's order: rivals stand side by side."""
+        """On any one placement, in the bench's order: rivals stand side by side."""
         raise NotImplementedError
 
     def cases(self) -> list[Case]:
-        return [case for case in self.all_cases() if self.only is None or case.name in self.only]
+        placed = [replace(case, name=case.name + _name_part(placement))
+                  for placement in self.placements for case in self.all_cases()]
+        return [case for case in placed if self.only is None or case.name in self.only]
 
     def fallback(self) -> Sweep | None:
         """What to measure instead where the bench refuses this here; None: nothing."""
@@ -89,6 +97,8 @@ class Sweep:
         from its standard input where `only` leaves some out."""
         values = {**self.axes(), "samples": (self.samples,), "repetitions": (self.repetitions,)}
         flags = [f"--{axis}={','.join(map(str, several))}" for axis, several in values.items()]
+        if self.placements != (COMPACT,):
+            flags.append(f"--placement={','.join(self.placements)}")
         return flags if self.only is None else [*flags, "--cases=/dev/stdin"]
 
     def spoken_cases(self) -> str:

@@ -43,10 +43,13 @@ elif bench == "shootdown_bench":
 else:
   names = [bench.removesuffix("_bench")]
   for axis in flags:
-    if axis not in ("samples", "repetitions", "cases", "out", "progress", "dry-run", "cpus",
-                    "counters", "oracle"):
+    if axis not in ("samples", "repetitions", "cases", "out", "progress", "dry-run",
+                    "placement", "counters", "oracle"):
       names = [f"{name}/{axis.replace('-', '_')}:{value}" for name in names for value in values(axis)]
   groups = [[name.replace("/last_free:lazy", "")] for name in names]
+placement = flags.get("placement", "compact")
+groups = [[name + f"/placement:{placement}" * (placement != "compact") for name in group]
+          for group in groups]
 if "cases" in flags:
   listed = set(open(flags["cases"]).read().split())
   groups = [[name for name in group if name in listed] for group in groups]

@@ -17,7 +17,7 @@ from made_up_run import DRIVER, SCRIPTS, SMALL, World
 
 from flushwalk import child, measuring, options, plan, run
 
-PLANNED = [case.name for case in plan.all_cases(plan.quick_set(1))]
+PLANNED = [case.name for case in plan.all_cases(plan.placed(plan.quick_set(1), ["cpus:0"]))]
 
 
 @pytest.fixture
@@ -68,7 +68,8 @@ def test_filter_out_and_cpus_reach_the_bench(world: World) -> None:
     status, _, err = world.run(*SMALL, "--filter=xarray.*queues:8/", f"--out={folder}")
     assert (status, err) == (0, "")
     (call,) = (folder / "calls").read_text().splitlines()
-    assert f"--cpus=0 --counters=none --out={folder} --progress" in call
+    assert "--placement=cpus:0" in call
+    assert f"--counters=none --out={folder} --progress" in call
     with (folder / "measurements.csv").open() as file:
         (name,) = {row["case"] for row in csv.DictReader(file)}
     assert "walk:xarray" in name and "queues:8/" in name

@@ -25,6 +25,10 @@ def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--cpus="], "--cpus: '' is not a list of CPUs"),
         (["--cpus=3-1"], "--cpus: '3-1' is not a range"),
         (["--cpus=1,0-2"], "--cpus: '1,0-2' names a CPU twice"),
+        (["--placement=far"], "--placement: 'far' is not one of compact, scatter, smt"),
+        (["--placement=smt,cpus:0,9"], "--placement: 9 is not a CPU this process may use"),
+        (["--placement=smt,smt"], "--placement: 'smt,smt' names a placement twice"),
+        (["--placement=smt", "--cpus=0"], "--cpus: not allowed with argument --placement"),
         (["--filter=["], "--filter: '[' is not a regular expression"),
         (["--filter=nosuchcase"], "--filter: 'nosuchcase' finds no case"),
         (["--samples=0"], "--samples: '0' is not a number in 1..1000000"),
@@ -89,8 +93,8 @@ def test_help_names_every_option_and_has_an_example(capsys: pytest.CaptureFixtur
         options.main(["--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for option in ("full", "filter", "cpus", "dry-run", "list", "out", "repetitions", "samples",
-                   "oracle", "name", "resume"):
+    for option in ("full", "filter", "placement", "cpus", "dry-run", "list", "out", "repetitions",
+                   "samples", "oracle", "name", "resume"):
         assert f"--{option}" in text
     assert "scripts/run --filter=" in text
 
@@ -108,8 +112,25 @@ def test_one_cpu_is_said_and_has_no_responders(
 
 def test_given_cpus_count_for_the_responders() -> None:
     wanted = options.request(["--full", "--cpus=3,0,1"])
-    assert wanted.cpus == [3, 0, 1]
+    assert wanted.placements == ["cpus:3,0,1"]
+    assert all(case.name.endswith("/placement:cpus:3,0,1") for case in plan.all_cases(wanted.sweeps))
     assert {case.responders for case in plan.all_cases(wanted.sweeps)} == {0, 1, 2}
+
+
+def test_each_placement_is_measured_where_there_are_responders() -> None:
+    wanted = options.request(["--placement=compact,smt,cpus:0,3"])
+    alone, flushes = (next(sweep for sweep in wanted.sweeps if sweep.title == title)
+                      for title in ("walk alone, by queues", "walk and range flush"))
+    assert alone.placements == ("compact",)
+    assert "--placement=compact,smt,cpus:0,3" in flushes.flags()
+    ends = {case.name.partition("responders:1")[2] for case in flushes.cases()
+            if case.responders == 1}
+    assert ends == {"", "/placement:smt", "/placement:cpus:0,3"}
+
+
+def test_a_named_placement_is_measured_with_one_responder_whatever_there_is() -> None:
+    wanted = options.request(["--full", "--placement=cross_package"])
+    assert {case.responders for case in plan.all_cases(wanted.sweeps)} == {0, 1}
 
 
 def test_numbers_reach_every_sweep() -> None:

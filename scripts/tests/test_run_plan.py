@@ -166,6 +166,20 @@ def test_the_benches_make_exactly_these_cases(pattern: re.Pattern[str] | None) -
         assert len(set.union(*kinds)) == len(groups)
 
 
+def test_the_bench_has_these_placements_and_gives_their_cases_these_names() -> None:
+    program = run.BINARIES / "flush_walk_bench"
+    if not program.exists():
+        pytest.skip("flush_walk_bench is not built")
+    listed = subprocess.run([program, "--list-placements"], capture_output=True, text=True,
+                            check=True).stdout.splitlines()
+    assert [line.split()[0] for line in listed if not line.startswith(" ")] == [
+        *options.PLACEMENTS, "cpus:LIST"]
+    sweep = sweeps.FlushWalk("some", blocks=(4,), placements=("cpus:0", "compact"))
+    cases = subprocess.run([program, *sweep.flags(), "--dry-run"], capture_output=True, text=True,
+                           check=True).stdout.split()
+    assert sorted(cases) == sorted(case.name for case in sweep.cases())
+
+
 def test_the_full_set_has_flushes_that_the_bench_makes() -> None:
     program = run.BINARIES / "flush_walk_bench"
     if not program.exists():

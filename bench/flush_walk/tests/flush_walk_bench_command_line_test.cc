@@ -95,24 +95,31 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Others, BenchBadInput,
-    ::testing::Values(BadArgument{{"--samples=0"}, "--samples: ", "0"},
-                      BadArgument{{"--samples=many"}, "--samples: ", "many"},
-                      BadArgument{{"--samples=1000001"}, "--samples: ", "1000001"},
-                      BadArgument{{"--repetitions=0"}, "--repetitions: ", "0"},
-                      BadArgument{{"--repetitions=-1"}, "--repetitions: ", "-1"},
-                      BadArgument{{"--responders=60000"}, "--responders: ", "60000 responders"},
-                      BadArgument{{"--responders=0,60000"}, "--responders: ", "60000 responders"},
-                      BadArgument{{"--cpus=65535"}, "--cpus: cpus:65535: CPU 65535 ", ""},
-                      BadArgument{{"--cpus=65536"}, "--cpus: cpus: \"65536\" is not in", ""},
-                      BadArgument{{"--cpus=a"}, "--cpus: cpus: \"a\" is not a CPU", ""},
-                      BadArgument{{"--no-such-flag"}, "--no-such-flag: ", "--help"},
-                      BadArgument{{"--counters=cylces"}, "--counters: cylces: ", "cycles"},
-                      BadArgument{{"--counters=tlb,none"}, "--counters: none ", ""},
-                      BadArgument{{"word"}, "word: ", "--help"},
-                      BadArgument{{"--benchmark_filter=("}, "--benchmark_filter: ", "("},
-                      BadArgument{
-                          {"--benchmark_filter=nothing"}, "--benchmark_filter: ", "nothing"},
-                      BadArgument{{"--walk=xarray", "--walk=free_list"}, "--walk: ", ""}));
+    ::testing::Values(
+        BadArgument{{"--samples=0"}, "--samples: ", "0"},
+        BadArgument{{"--samples=many"}, "--samples: ", "many"},
+        BadArgument{{"--samples=1000001"}, "--samples: ", "1000001"},
+        BadArgument{{"--repetitions=0"}, "--repetitions: ", "0"},
+        BadArgument{{"--repetitions=-1"}, "--repetitions: ", "-1"},
+        BadArgument{{"--responders=60000"}, "--responders: ", "60000 responders"},
+        BadArgument{{"--responders=0,60000"}, "--responders: ", "60000 responders"},
+        BadArgument{{"--placement=far"}, "--placement: far is not one of", "cpus:LIST"},
+        BadArgument{{"--placement=compact,"}, "--placement: an empty value", ""},
+        BadArgument{{"--placement=smt,smt"}, "--placement: smt is named twice", ""},
+        BadArgument{{"--placement=cpus:0", "--responders=1"},
+                    "--placement: cpus:0: no room for 1 responder",
+                    ""},
+        BadArgument{{"--placement=compact", "--cpus=0"}, "--cpus", "--placement"},
+        BadArgument{{"--cpus=65535"}, "--cpus: cpus:65535: CPU 65535 ", ""},
+        BadArgument{{"--cpus=65536"}, "--cpus: cpus: \"65536\" is not in", ""},
+        BadArgument{{"--cpus=a"}, "--cpus: cpus: \"a\" is not a CPU", ""},
+        BadArgument{{"--no-such-flag"}, "--no-such-flag: ", "--help"},
+        BadArgument{{"--counters=cylces"}, "--counters: cylces: ", "cycles"},
+        BadArgument{{"--counters=tlb,none"}, "--counters: none ", ""},
+        BadArgument{{"word"}, "word: ", "--help"},
+        BadArgument{{"--benchmark_filter=("}, "--benchmark_filter: ", "("},
+        BadArgument{{"--benchmark_filter=nothing"}, "--benchmark_filter: ", "nothing"},
+        BadArgument{{"--walk=xarray", "--walk=free_list"}, "--walk: ", ""}));
 
 using BenchCommandLine = ResultFolder;
 
@@ -455,6 +462,29 @@ TEST_F(BenchCommandLine, ASecondRunAppendsAndKeepsTheHeaderOnce) {
   EXPECT_EQ(read(out / "machine.json"), machine) << "the first run's description is kept";
 }
 
+TEST_F(BenchCommandLine, EachPlacementIsInTheNameTheRowsAndTheCounters) {
+  const Outcome outcome =
+      run(kBench, kSmall + into_out() +
+                      Arguments{"--placement=compact,cpus:0,scatter", "--benchmark_filter=-scatter",
+                                "--counters=page-faults:u"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Table rows = table();
+  EXPECT_THAT(rows.column("placement"), ElementsAre("compact", "compact", "cpus:0", "cpus:0"));
+  EXPECT_THAT(rows.column("case")[0], EndsWith("/responders:0"));
+  EXPECT_THAT(rows.column("case")[2], EndsWith("/responders:0/placement:cpus:0"));
+  EXPECT_EQ(counts().column("case"), rows.column("case"));
+  EXPECT_THAT(outcome.out, HasSubstr("/responders:0/placement:cpus:0/"));
+}
+
+TEST_F(BenchCommandLine, ListPlacementsTellsEachAndMeasuresNothing) {
+  const Outcome outcome = run(kBench, kSmall + into_out() + Arguments{"--list-placements"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("compact        a core each, the nearest first\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("cross_package  cores of another package\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("here: initiator "));
+  EXPECT_FALSE(fs::exists(out));
+}
+
 // Long enough to be interrupted at any time.
 const Arguments kLong = {"--blocks=64", "--full=50", "--samples=100", "--repetitions=10000",
                          "--progress"};
@@ -481,6 +511,30 @@ INSTANTIATE_TEST_SUITE_P(Signals, BenchStopped, ::testing::Values(SIGINT, SIGTER
                          [](const auto& signal) {
                            return std::string(signal.param == SIGINT ? "SIGINT" : "SIGTERM");
                          });
+
+// As taskset -p does, and the kernel when a CPU goes offline.
+TEST_F(BenchCommandLine, AResponderMovedFromOutsideMarksItsRowsAndEndsTheCase) {
+  cpu_set_t mask;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
+  ChildProgram program(kBench, kLong + into_out() +
+                                   Arguments{"--walk=xarray", "--shootdown=mprotect_range",
+                                             "--responders=1", "--counters=none"});
+  if (!program.wait_for_progress(2)) {
+    GTEST_SKIP() << program.finish().err;
+  }
+  const fs::path tasks = fs::path("/proc") / std::to_string(program.process()) / "task";
+  for (const auto& task : fs::directory_iterator(tasks)) {
+    const pid_t thread = std::stoi(task.path().filename());
+    if (thread != program.process()) {
+      ASSERT_EQ(sched_setaffinity(thread, sizeof(mask), &mask), 0);
+    }
+  }
+  EXPECT_EQ(program.finish().exit_code, 1);
+  const Table rows = table();
+  EXPECT_EQ(rows.column("valid").back(), "false");
+  EXPECT_THAT(rows.column("invalid_reason").back(), HasSubstr("a thread that was pinned to CPU "));
+  EXPECT_THAT(rows.column("invalid_reason").front(), Not(HasSubstr("pinned")));
+}
 
 TEST_F(BenchCommandLine, KilledItLosesAtMostTheRowInItsHands) {
   {

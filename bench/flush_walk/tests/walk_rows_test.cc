@@ -56,6 +56,12 @@ TEST(WhyInvalid, TheInitiatorWasDisturbed) {
   EXPECT_EQ(why_invalid(faulted, true), "3 page faults in the timed part");
 }
 
+TEST(WhyInvalid, AResponderThatMovedWasNotWhereTheRowSays) {
+  WalkResult result = good_result();
+  result.responders[0].counts.migrations = 4;
+  EXPECT_THAT(why_invalid(result, true), HasSubstr("4 migrations of the responder of CPU "));
+}
+
 TEST(WhyInvalid, WhatDisturbsTheInitiatorCountsWithoutInterruptsToo) {
   for (const bool interrupts : {false, true}) {
     WalkResult result(1);

@@ -107,6 +107,7 @@ MeasurementRow distinct_row() {
   row.placement = "compact";
   row.initiator_cpu = 6;
   row.responder_cpus = {7, 9, 8};
+  row.memory_node = 3;
   row.block_slots = 1024;
   row.order_seed = 4294967295;
   row.operations = 100;
@@ -224,6 +225,7 @@ TEST(MeasurementCells, EveryColumnHoldsItsOwnMember) {
       {"placement", "compact"},
       {"initiator_cpu", "6"},
       {"responder_cpus", "7 9 8"},
+      {"memory_node", "3"},
       {"block_slots", "1024"},
       {"order_seed", "4294967295"},
       {"operations", "100"},
