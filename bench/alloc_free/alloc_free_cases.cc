@@ -138,6 +138,7 @@ class AllocFreeCases : public CaseGroup {
   }
 
   unsigned responders() const override { return group_.axes.other_cpus(); }
+  const char* responders_flag() const override { return "--threads"; }
   std::optional<Problem> why_impossible() const override {
     const unsigned cpus = usable_cpus();
     return cpus == 0 ? std::nullopt : why_too_few_cpus(group_.axes, cpus);

@@ -51,7 +51,7 @@ int run(double seconds, std::vector<std::string> command_line) {
   if (seconds > 0) {
     result["noise"] = to_json(watch_noise(machine.value(), usable, clock, seconds));
   }
-  const auto pair = topology::choose_compact(machine.value(), 1);
+  const auto pair = topology::choose_placement(machine.value(), topology::kCompact, 1);
   const int initiator = pair.ok() ? pair.value().initiator : usable.front();
   const auto pinned = topology::pin_this_thread(machine.value(), initiator);
   if (!pinned.ok()) {

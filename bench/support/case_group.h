@@ -108,6 +108,8 @@ class CaseGroup {
   virtual std::string_view placement() const { return topology::kCompact; }
   // Threads with a CPU of their own that it wants beside the initiator.
   virtual unsigned responders() const = 0;
+  // The flag that asks for them.
+  virtual const char* responders_flag() const { return "--responders"; }
   // Why it cannot be measured here, as far as that can be told without trying; it is asked once for
   // each group.
   virtual std::optional<Problem> why_impossible() const { return std::nullopt; }

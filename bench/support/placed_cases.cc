@@ -99,6 +99,7 @@ class PlacedCases : public CaseGroup {
   void drop_case(std::size_t i) override { cases_->drop_case(i); }
   std::string_view placement() const override { return placement_; }
   unsigned responders() const override { return cases_->responders(); }
+  const char* responders_flag() const override { return cases_->responders_flag(); }
   std::optional<Problem> why_impossible() const override { return cases_->why_impossible(); }
 
   std::unique_ptr<Measurement> prepare(const MeasuringContext& context,

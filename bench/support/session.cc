@@ -136,9 +136,9 @@ std::optional<Problem> Session::choose_cpus() {
   for (const auto& [name, responders] : most) {
     auto chosen = topology::choose_placement(machine_, name, static_cast<int>(responders));
     if (!chosen.ok()) {
-      const char* const flag = !options_.cpus.empty()        ? "--cpus"
-                               : !options_.placement.empty() ? "--placement"
-                                                             : "--responders";
+      const char* flag = groups_.front().cases->responders_flag();
+      flag = options_.placement.empty() ? flag : "--placement";
+      flag = options_.cpus.empty() ? flag : "--cpus";
       return Problem{flag, chosen.error()};
     }
     placements_.emplace(name, std::move(chosen).value());

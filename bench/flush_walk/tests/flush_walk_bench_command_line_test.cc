@@ -251,14 +251,50 @@ TEST_F(BenchCommandLine, ACpuOutsideTheMaskIsAnError) {
   expect_one_line(outcome, "flush_walk_bench: --cpus: ", "CPU " + std::to_string(last));
 }
 
+TEST_F(BenchCommandLine, OnOneCpuOnlyWhatNeedsNoResponderRuns) {
+  cpu_set_t mask;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(mask), &mask), 0);
+  std::size_t first = 0;
+  while (!CPU_ISSET(first, &mask)) {
+    ++first;
+  }
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(first, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+  const Outcome alone = run(kBench, kSmall + Arguments{"--shootdown=mprotect_range"});
+  const Outcome with_responder = run(kBench, kSmall + Arguments{"--responders=1"});
+  EXPECT_EQ(sched_setaffinity(0, sizeof(mask), &mask), 0);
+  EXPECT_EQ(alone.exit_code, 0) << alone.err;
+  expect_one_line(with_responder,
+                  "flush_walk_bench: --responders: compact: no room for 1 responder",
+                  "needed are other cores");
+}
+
 TEST_F(BenchCommandLine, HelpNamesEveryFlag) {
   const Outcome outcome = run(kBench, {"--help"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.err, IsEmpty());
-  for (const char* const flag :
-       {"--walk", "--blocks", "--full", "--dirty", "--dirty-slots", "--queues", "--gather",
-        "--shootdown", "--responders", "--samples", "--repetitions", "--out", "--cpus",
-        "--list-shootdowns", "--dry-run", "--cases", "--progress", "--benchmark_filter"}) {
+  for (const char* const flag : {"--walk",
+                                 "--blocks",
+                                 "--full",
+                                 "--dirty",
+                                 "--dirty-slots",
+                                 "--queues",
+                                 "--gather",
+                                 "--shootdown",
+                                 "--responders",
+                                 "--samples",
+                                 "--repetitions",
+                                 "--out",
+                                 "--placement",
+                                 "--cpus",
+                                 "--list-placements",
+                                 "--list-shootdowns",
+                                 "--dry-run",
+                                 "--cases",
+                                 "--progress",
+                                 "--benchmark_filter"}) {
     EXPECT_THAT(outcome.out, HasSubstr(flag));
   }
 }

@@ -59,7 +59,8 @@ TEST(WhyInvalid, TheInitiatorWasDisturbed) {
 TEST(WhyInvalid, AResponderThatMovedWasNotWhereTheRowSays) {
   WalkResult result = good_result();
   result.responders[0].counts.migrations = 4;
-  EXPECT_THAT(why_invalid(result, true), HasSubstr("4 migrations of the responder of CPU "));
+  EXPECT_THAT(why_invalid(result, true),
+              ::testing::HasSubstr("4 migrations of the responder of CPU "));
 }
 
 TEST(WhyInvalid, WhatDisturbsTheInitiatorCountsWithoutInterruptsToo) {
