@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <set>
 #include <string_view>
 #include <utility>
 
@@ -104,16 +103,6 @@ std::vector<int> Machine::usable_cpus() const {
   }
   std::sort(usable.begin(), usable.end());
   return usable;
-}
-
-int Machine::usable_cores() const {
-  std::set<int> cores;
-  for (const Pu& pu : pus()) {
-    if (pu.usable) {
-      cores.insert(pu.core);
-    }
-  }
-  return static_cast<int>(cores.size());
 }
 
 int Machine::distance(int cpu_a, int cpu_b) const {

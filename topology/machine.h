@@ -54,9 +54,6 @@ class Machine {
   // Ascending, never empty.
   std::vector<int> usable_cpus() const;
 
-  // Cores with a usable CPU.
-  int usable_cores() const;
-
   // How far two CPUs are apart: the number of levels of the topology from a CPU up to the first
   // thing that holds both, be it a core, a cache, a NUMA node, a package or the machine. 0 is the
   // CPU itself; smaller is nearer. Comparable only for distances from one CPU. Both CPUs must exist

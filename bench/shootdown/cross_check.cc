@@ -15,7 +15,6 @@
 
 #include "allocator/geometry.h"
 #include "bench/support/axis_reader.h"
-#include "topology/cpu_list.h"
 #include "topology/machine.h"
 #include "topology/pinned_thread.h"
 #include "topology/placement.h"
@@ -114,21 +113,6 @@ std::optional<std::string> measure(const topology::Machine& machine,
   return fmt::format("{:>7} {:>11.0f}  {}\n", cpus.size(), all, each);
 }
 
-// For so many threads; what is wrong with the CPUs is told for two as for all.
-topology::Result<topology::Placement> place(const topology::Machine& machine,
-                                            const std::string& cpus, int threads) {
-  return cpus.empty() ? topology::choose_compact(machine, threads - 1)
-                      : topology::choose_listed(machine, cpus, threads - 1);
-}
-
-int most_threads(const topology::Machine& machine, const std::string& cpus) {
-  if (cpus.empty()) {
-    return machine.usable_cores();
-  }
-  const auto listed = topology::parse_cpu_list(cpus);
-  return listed.ok() ? static_cast<int>(listed.value().size()) : 1;
-}
-
 }  // namespace
 
 std::optional<DiscardLoop> DiscardLoop::make(int* error) {
@@ -182,18 +166,19 @@ std::optional<Problem> cross_check(const CrossCheckTexts& texts, std::ostream& o
   if (!machine.ok()) {
     return Problem{"topology", machine.error()};
   }
-  const int most = most_threads(machine.value(), texts.cpus);
-  for (int threads = 1; threads <= most; ++threads) {
-    const auto placement = place(machine.value(), texts.cpus, threads);
-    if (!placement.ok()) {
-      return Problem{"--cpus", placement.error()};
-    }
+  const auto widest = topology::widest_placement(machine.value(), texts.placement);
+  if (!widest.ok()) {
+    return Problem{"--placement", widest.error()};
+  }
+  for (std::size_t others = 0; others <= widest.value().responders.size(); ++others) {
+    topology::Placement placement = widest.value();
+    placement.responders.resize(others);
     const auto line =
-        measure(machine.value(), placement.value(), std::chrono::seconds(seconds.front()), error);
+        measure(machine.value(), placement, std::chrono::seconds(seconds.front()), error);
     if (!line) {
       return std::nullopt;
     }
-    out << (threads == 1 ? "threads     loops/s  by thread\n" : "") << *line << std::flush;
+    out << (others == 0 ? "threads     loops/s  by thread\n" : "") << *line << std::flush;
   }
   return std::nullopt;
 }

@@ -37,10 +37,10 @@ class DiscardLoop {
 
 struct CrossCheckTexts {
   std::string seconds = "5";  // that are counted, of each number of threads; 1..3600
-  std::string cpus;           // as of --cpus; empty: the nearest, one a core
+  std::string placement;      // a name of topology/placement.h
 };
 
-// Measures 1, 2, ... threads, up to the CPUs listed or the cores there are, and prints a line for
+// Measures 1, 2, ... threads, up to those that the placement has room for, and prints a line for
 // each: "threads  loops/s  by thread". A Problem is bad input; what fails later is in *error, as
 // one line, and the lines before it have been printed.
 std::optional<Problem> cross_check(const CrossCheckTexts& texts, std::ostream& out,

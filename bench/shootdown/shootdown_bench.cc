@@ -61,7 +61,7 @@ ExitCode list_operations() {
 
 ExitCode run_cross_check(const Flags& flags, const RunOptions& options) {
   CrossCheckTexts texts = flags.check;
-  texts.cpus = options.cpus;
+  texts.placement = options.placements();
   std::string error;
   if (const auto problem = cross_check(texts, std::cout, &error)) {
     std::cerr << kName << ": " << problem->line() << '\n';

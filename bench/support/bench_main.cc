@@ -14,7 +14,6 @@
 #include "bench/support/placed_cases.h"
 #include "bench/support/session.h"
 #include "topology/machine.h"
-#include "topology/placement.h"
 
 namespace flushwalk {
 namespace {
@@ -71,12 +70,7 @@ int show_placements(const BenchProgram& program) {
 
 std::variant<CaseGroups, Problem> make_placed_groups(const RunOptions& options,
                                                      const BenchProgram& program) {
-  std::string text =
-      options.placement.empty() ? std::string(topology::kCompact) : options.placement;
-  if (!options.cpus.empty()) {
-    text = std::string(topology::kListed) + options.cpus;
-  }
-  auto placements = read_placements(text);
+  auto placements = read_placements(options.placements());
   if (const Problem* const problem = std::get_if<Problem>(&placements)) {
     return *problem;
   }

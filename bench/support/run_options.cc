@@ -52,6 +52,13 @@ std::string placement_help() {
 
 }  // namespace
 
+std::string RunOptions::placements() const {
+  if (!cpus.empty()) {
+    return std::string(topology::kListed) + cpus;
+  }
+  return placement.empty() ? std::string(topology::kCompact) : placement;
+}
+
 CommandLine::CommandLine(const std::string& description, const std::string& footer)
     : app_(std::make_unique<CLI::App>(description)) {
   app_->footer(footer);

@@ -32,6 +32,9 @@ struct RunOptions {
   bool oracle = false;       // stale aliases are looked for, too
   bool lists_tests = false;  // --benchmark_list_tests: nothing is measured
   std::vector<std::string> command_line;
+
+  // What --placement and --cpus ask for: names with commas between them.
+  std::string placements() const;
 };
 
 // The program is to end with this code; what there was to say has been said.

@@ -76,7 +76,8 @@ def test_filter_out_and_cpus_reach_the_bench(world: World) -> None:
     assert not (world.home / "reports").exists()
 
 
-LOST = "flush_walk/walk:free_list/check:locked/gather:hull/shootdown:none/blocks:4096/full:50/dirty:10/queues:8/responders:0"
+LOST = ("flush_walk/walk:free_list/check:locked/gather:hull/shootdown:none/blocks:4096/full:50"
+        "/dirty:10/queues:8/responders:0/placement:cpus:0")
 BY_QUEUES = "--filter=none/blocks:4096/full:50/dirty:10/queues:"
 
 

@@ -73,7 +73,6 @@ TEST(MachineSynthetic, CountsTwoSockets) {
   EXPECT_FALSE(machine.is_this_system());
   EXPECT_EQ(machine.summary(),
             "2 packages, 4 NUMA nodes, 64 cores, 128 PUs; usable 0-127; not this system");
-  EXPECT_EQ(machine.usable_cores(), 64);
 }
 
 TEST(MachineSynthetic, TellsWhereEachPuIs) {
@@ -139,7 +138,6 @@ TEST(MachineSynthetic, NearnessFollowsWhatIsShared) {
 TEST(MachineSynthetic, WithoutCoresEachPuIsOne) {
   const Machine machine = Machine::from_synthetic("pu:4").value();
   EXPECT_EQ(machine.cores(), 4);
-  EXPECT_EQ(machine.usable_cores(), 4);
   EXPECT_EQ(machine.find(3)->core, 3);
   EXPECT_EQ(machine.find(3)->smt_rank, 0);
 }
@@ -183,8 +181,7 @@ TEST(MachineRestricted, OnlyEverTakesAway) {
   const Machine machine = Machine::from_synthetic("core:4 pu:2").value();
   const Machine narrow = machine.restricted_to(std::vector<int>{1, 2, 3}).value();
   EXPECT_THAT(narrow.usable_cpus(), ElementsAre(1, 2, 3));
-  EXPECT_EQ(narrow.usable_cores(), 2);
-  EXPECT_EQ(machine.usable_cores(), 4) << "the machine it was made from stays as it was";
+  EXPECT_EQ(machine.usable_cpus().size(), 8U) << "the machine it was made from stays as it was";
   EXPECT_THAT(narrow.restricted_to(std::vector<int>{3, 4}).value().usable_cpus(), ElementsAre(3));
 }
 

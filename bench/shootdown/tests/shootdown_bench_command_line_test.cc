@@ -30,7 +30,7 @@ TEST_F(ShootdownCommandLine, BadInputIsOneLineAndExit2AndMakesNoFolder) {
       {{"--initiators=60000"}, "--responders: "},
       {{"--cross-check", "--seconds=0"}, "--seconds: 0 is not in 1..3600"},
       {{"--cross-check", "--seconds=1,2"}, "--seconds: 1,2 is more than one number"},
-      {{"--cross-check", "--cpus=65535"}, "--cpus: CPU 65535 does not exist"},
+      {{"--cross-check", "--cpus=65535"}, "--placement: cpus:65535: CPU 65535 does not exist"},
       {{"--oracle"}, "--oracle: no walk decides here"},
   };
   for (const auto& one : bad) {
