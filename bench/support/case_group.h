@@ -30,9 +30,8 @@
 
 namespace flushwalk {
 
-// What measuring needs. The calling thread is the initiator, pinned already, its memory bound
-// to the CPU's NUMA node (placed_cases.h). Everything outlives
-// the measurement.
+// What measuring needs. The calling thread is the initiator, pinned already, its memory bound to
+// the CPU's NUMA node (placed_cases.h). Everything outlives the measurement.
 struct MeasuringContext {
   const Clock& clock;
   const topology::Machine& machine;

@@ -113,7 +113,8 @@ def test_one_cpu_is_said_and_has_no_responders(
 def test_given_cpus_count_for_the_responders() -> None:
     wanted = options.request(["--full", "--cpus=3,0,1"])
     assert wanted.placements == ["cpus:3,0,1"]
-    assert all(case.name.endswith("/placement:cpus:3,0,1") for case in plan.all_cases(wanted.sweeps))
+    assert all(case.name.endswith("/placement:cpus:3,0,1")
+               for case in plan.all_cases(wanted.sweeps))
     assert {case.responders for case in plan.all_cases(wanted.sweeps)} == {0, 1, 2}
 
 
