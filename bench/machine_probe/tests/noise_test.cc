@@ -14,13 +14,14 @@ TEST(GapCounter, CountsEachGapUnderEveryLimitItExceeds) {
   GapCounter gaps(clock_of_2_ghz());
   gaps.add(1'000, 3'000);     // 1 us: not over it
   gaps.add(3'000, 5'002);     // 1.001 us
-  gaps.add(5'002, 25'004);    // 10.001 us
-  gaps.add(25'004, 325'004);  // 150 us
-  EXPECT_EQ(gaps.over(0), 3U);
+  gaps.add(5'002, 25'002);    // 10 us
+  gaps.add(25'002, 45'004);   // 10.001 us
+  gaps.add(45'004, 345'004);  // 150 us
+  EXPECT_EQ(gaps.over(0), 4U);
   EXPECT_EQ(gaps.over(1), 2U);
   EXPECT_EQ(gaps.over(2), 1U);
   EXPECT_EQ(gaps.longest(), 300'000U);
-  EXPECT_EQ(gaps.lost(), 2'002U + 20'002U + 300'000U);
+  EXPECT_EQ(gaps.lost(), 2'002U + 20'000U + 20'002U + 300'000U);
 }
 
 TEST(WatchNoise, WatchesEachCpuForTheTimeGiven) {

@@ -17,6 +17,7 @@ FINEST_WANTED_PERCENT = 2.0  # a difference so small is to be resolved on a quie
 BUSY = 0.5  # load average: one program that runs half of the time
 FEWEST_MAPPINGS = 65530  # Linux's default
 PAIRS = 100  # of repetitions, from which the resolution is derived: as many as scripts/run takes
+FEWEST_PAIRS = PAIRS // 2  # that must be valid: fewer, and what remains is no fair sample
 RARELY = 60  # s between two interruptions for statistics
 
 
@@ -154,10 +155,14 @@ def percent(value: float) -> str:
     return f"{value:.2g} %" if value >= 0.1 else "0.1 %"
 
 
+def resolved(found: Resolution) -> str:
+    lost = PAIRS - found.pairs
+    return (f"{found.what}: differences under {percent(found.percent)} will not be resolved here"
+            + (f" ({lost} of {PAIRS} pairs were spoilt)" if lost > 0 else ""))
+
+
 def _resolution(seen: Seen) -> str:
-    known = [f"{found.what}: differences under {percent(found.percent)} will not be resolved here"
-             for found in seen.resolutions or ()]
-    return "; ".join(known) or UNKNOWN
+    return "; ".join(map(resolved, seen.resolutions or ())) or UNKNOWN
 
 
 # ---- Judgements
@@ -244,8 +249,10 @@ def _judge_noise(seen: Seen) -> Verdict:
 
 
 def _judge_resolution(seen: Seen) -> Verdict:
-    found = [each.percent for each in seen.resolutions or ()]
-    return _verdict(max(found) <= FINEST_WANTED_PERCENT if found else None)
+    found = seen.resolutions or ()
+    fine = all(each.percent <= FINEST_WANTED_PERCENT and each.pairs >= FEWEST_PAIRS
+               for each in found)
+    return _verdict(fine if found else None)
 
 
 _SYSCTL = "sudo sysctl -w {}"

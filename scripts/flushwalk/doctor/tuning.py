@@ -68,6 +68,11 @@ class Tuning:
         self._made: list[_Change] = []
         self.refused: list[str] = []
 
+    @property
+    def changed(self) -> int:
+        """Settings that are not as they were."""
+        return len(self._made)
+
     def _files(self) -> Iterator[tuple[Path, Knob]]:
         for knob in KNOBS:
             for path in sorted(self._root.glob(knob.pattern)):
@@ -155,7 +160,10 @@ def tuned(root: Path, command: Sequence[str], tell: Callable[[str], None],
                     tell("set; Ctrl-C puts it back")
                 status = _run(command, stop, complain) if command else _wait(stop)
         finally:
+            changed = tuning.changed
             failed = tuning.put_back()
+    if changed and not failed:
+        tell(f"{changed} settings are as they were")
     for line in failed:
         complain(line)
     return 1 if failed else status

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Sequence
 
 from flushwalk.doctor.checks import (
-    PAIRS, Finding, Findings, Resolution, Seen, Verdict, percent)
+    PAIRS, Finding, Findings, Resolution, Seen, Verdict, resolved)
 
 _COLOURS = {Verdict.GOOD: "green", Verdict.SPOILS: "red", Verdict.UNKNOWN: "yellow"}
 _WIDTH = 120  # where it is no terminal
@@ -85,11 +85,10 @@ def resolution_lines(resolutions: Sequence[Resolution] | None) -> list[str]:
     """What is resolved here, and how that was found out."""
     if resolutions is None:
         return []
-    lines = [f"{each.what}: differences under {percent(each.percent)} will not be resolved here "
-             f"({each.pairs} valid pairs)" for each in resolutions]
+    lines = [resolved(each) for each in resolutions]
     if lines:
         lines.append(
-            f"Derived from up to {PAIRS} pairs of repetitions of the free list's walk and the "
+            f"Derived from {PAIRS} pairs of repetitions of the free list's walk and the "
             "xarray's, measured in turn as scripts/run does: half the width of the 95 % bootstrap "
             "interval of their ratio. Two runs differ by more: where memory comes to lie is not in "
             "it.")
