@@ -90,11 +90,11 @@ Json from_cpuid(const CpuidFunction& cpuid) {
 }
 
 // "…Hypervisor detected: KVM\n…" -> "KVM"
-std::string detected_in(const std::string& log) {
+std::optional<std::string> detected_in(const std::string& log) {
   constexpr std::string_view kWords = "Hypervisor detected: ";
   const std::size_t at = log.find(kWords);
   if (at == std::string::npos) {
-    return "none";
+    return std::nullopt;
   }
   const std::size_t begin = at + kWords.size();
   return log.substr(begin, log.find('\n', begin) - begin);
@@ -115,7 +115,9 @@ nlohmann::ordered_json describe_hypervisor(const std::string& root, const CpuidF
   // A log that has lost its beginning tells nothing by what it lacks.
   const std::string log = read_kernel_log(root + "/dev/kmsg").value_or("");
   if (log.find("Linux version ") != std::string::npos) {
-    result["kernel"] = detected_in(log);
+    // Only x86 looks for one when it starts, and so can say that it found none.
+    const auto detected = detected_in(log);
+    result["kernel"] = !detected && cpuid(1, 0) ? Json("none") : or_null(detected);
     result["kernel_pv_tlb_flush"] = flushes_by_hypervisor(log);
   }
   return result;

@@ -1,7 +1,10 @@
 #include "bench/support/this_machine.h"
 
+#include <gnu/libc-version.h>
+
 #include <ctime>
 
+#include "bench/counters/counters_description.h"
 #include "bench/support/flush_ceiling.h"
 #include "topology/cpu_list.h"
 
@@ -28,6 +31,7 @@ MachineInputs inputs_of(const topology::Machine& machine, const Clock& clock) {
   inputs.created = std::time(nullptr);
   inputs.topology = topology_facts(machine);
   inputs.clock = clock.description();
+  inputs.libraries = {{"glibc", gnu_get_libc_version()}, {"libpfm4", libpfm_version()}};
   inputs.ceiling = measure_flush_ceiling(clock);
   return inputs;
 }

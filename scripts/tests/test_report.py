@@ -15,11 +15,13 @@ from synthetic_report import MACHINE, quick_set, write_report
 from flushwalk import plot, report
 from flushwalk.document import Numbers, Paragraph, Section, markdown
 from flushwalk.drawings import collect
+from flushwalk.facts import Facts
 from flushwalk.figures import FIGURES as ALL_FIGURES
 from flushwalk.figures.base import Table
 from flushwalk.figures.style import CSS_VARIABLES
 from flushwalk.results import load
 from flushwalk.sections import Context
+from flushwalk.sections.machine import warnings
 
 Make = Callable[..., Path]
 SCRIPTS = Path(__file__).resolve().parents[1]
@@ -269,6 +271,15 @@ def test_what_limits_the_figures_is_said_first(
     text = markdown_of(folder)
     assert ("To keep in mind:" in text) == (words is not None)
     assert words is None or words in text
+
+
+@pytest.mark.parametrize("vendor, kernel, differ", [
+    ("kvm", "KVM", False), ("hyperv", "Microsoft Hyper-V", False), ("xen", "Xen HVM", False),
+    ("bhyve", "KVM", True), ("none", "KVM", True), ("tcg", "none", False)])
+def test_another_hypervisor_in_the_kernels_log_is_said(
+        vendor: str, kernel: str, differ: bool) -> None:
+    said = " ".join(warnings(Facts({"hypervisor": {"vendor": vendor, "kernel": kernel}})))
+    assert (f"another hypervisor than CPUID: {kernel}" in said) == differ
 
 
 def test_what_the_run_could_not_do_is_said(make_report: Make) -> None:

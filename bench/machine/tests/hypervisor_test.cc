@@ -73,5 +73,12 @@ TEST(DescribeHypervisor, TheKernelsLogIsToldBesideCpuid) {
   EXPECT_EQ(told_by_log(flush).dump(), "[null,null]");
 }
 
+// arm64's kernel never says what it runs on.
+TEST(DescribeHypervisor, WithoutCpuidALogThatNamesNoneTellsNothing) {
+  const Folder root;
+  root.put("dev/kmsg", "5,0,0,-;Linux version 6.18\n");
+  EXPECT_EQ(describe_hypervisor(root.path(), no_cpuid)["kernel"], nullptr);
+}
+
 }  // namespace
 }  // namespace flushwalk

@@ -108,7 +108,7 @@ def _hypervisor(seen: Seen) -> str:
     by_kernel = seen.machine.text("hypervisor.kernel")
     if by_cpuid == "none" and by_kernel in ("none", UNKNOWN):
         return "none"
-    if by_cpuid == by_kernel == UNKNOWN:
+    if by_cpuid == UNKNOWN and by_kernel in ("none", UNKNOWN):
         return UNKNOWN
     return f"a guest (CPUID says {by_cpuid}, the kernel's log {by_kernel})"
 

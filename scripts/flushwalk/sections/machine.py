@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flushwalk.document import Block, Bullets, Numbers, Paragraph, Section
 from flushwalk.facts import UNKNOWN, Facts
 from flushwalk.figures.base import Table
@@ -30,7 +32,8 @@ _LINES = (
     ("page tables", "{page_tables}"),
     ("TLBs", "{tlb.sizes} ({tlb.sizes_how})"),
     ("hypervisor", "CPUID: {hypervisor.vendor}; kernel: {hypervisor.kernel}"),
-    ("paravirtual TLB flush", "offered: {hypervisor.pv_tlb_flush}; used: {hypervisor.kernel_pv_tlb_flush}"),
+    ("paravirtual TLB flush", "offered: {hypervisor.pv_tlb_flush}; "
+                              "used: {hypervisor.kernel_pv_tlb_flush}"),
     ("paravirtual IPI", "{hypervisor.pv_ipi}"),
     ("hardware PMU", "{perf.hardware_pmu}"),
     ("perf_event_paranoid", "{perf.event_paranoid}"),
@@ -98,7 +101,8 @@ def warnings(machine: Facts) -> list[str]:
         found.append(f"This is a guest (CPUID: {vendor}): its CPUs are shared, an IPI may leave the guest, "
                      "and its times hold for this guest only. Relations carry further than times.")
     kernel = machine.text("hypervisor.kernel")
-    if kernel not in (UNKNOWN, "none") and kernel.lower() != vendor.lower():
+    # "Microsoft Hyper-V" is hyperv, "Xen HVM" is xen.
+    if kernel not in (UNKNOWN, "none") and vendor not in re.sub("[^a-z]", "", kernel.lower()):
         found.append(f"The kernel's log names another hypervisor than CPUID: {kernel}.")
     if True in (machine.value("hypervisor.pv_tlb_flush"),
                 machine.value("hypervisor.kernel_pv_tlb_flush")):
