@@ -1,7 +1,6 @@
 #include "bench/counters/counters_description.h"
 
 #include <fmt/core.h>
-#include <perfmon/pfmlib.h>
 
 #include <cstring>
 
@@ -55,11 +54,6 @@ nlohmann::ordered_json describe_counters(const Counters& counters) {
   }
   result["events"] = std::move(events);
   return result;
-}
-
-std::string libpfm_version() {
-  const int version = pfm_get_version();
-  return fmt::format("{}.{}", PFM_MAJ_VERSION(version), PFM_MIN_VERSION(version));
 }
 
 }  // namespace flushwalk

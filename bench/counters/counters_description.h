@@ -4,7 +4,6 @@
 #define FLUSHWALK_BENCH_COUNTERS_COUNTERS_DESCRIPTION_H_
 
 #include <nlohmann/json.hpp>
-#include <string>
 
 #include "bench/counters/counters.h"
 
@@ -12,9 +11,6 @@ namespace flushwalk {
 
 // reports/SCHEMA.md lists the keys. Measures the cost: the calling thread is the initiator.
 nlohmann::ordered_json describe_counters(const Counters& counters);
-
-// Of the library that is loaded: "4.13".
-std::string libpfm_version();
 
 }  // namespace flushwalk
 

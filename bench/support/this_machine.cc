@@ -4,7 +4,6 @@
 
 #include <ctime>
 
-#include "bench/counters/counters_description.h"
 #include "bench/support/flush_ceiling.h"
 #include "topology/cpu_list.h"
 
@@ -31,7 +30,7 @@ MachineInputs inputs_of(const topology::Machine& machine, const Clock& clock) {
   inputs.created = std::time(nullptr);
   inputs.topology = topology_facts(machine);
   inputs.clock = clock.description();
-  inputs.libraries = {{"glibc", gnu_get_libc_version()}, {"libpfm4", libpfm_version()}};
+  inputs.libraries = {{"glibc", gnu_get_libc_version()}};
   inputs.ceiling = measure_flush_ceiling(clock);
   return inputs;
 }
