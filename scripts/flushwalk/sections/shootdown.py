@@ -7,8 +7,9 @@ import math
 
 from flushwalk import shootdown_measures, wording
 from flushwalk.document import Block, Numbers, Paragraph, Section
+from flushwalk.facts import Facts
 from flushwalk.figures.base import Table
-from flushwalk.results import Facts, Results
+from flushwalk.results import Results
 from flushwalk.sections.base import Context, of_figures
 
 ANCHOR, TITLE = "shootdown-itself", "The shootdown itself"
