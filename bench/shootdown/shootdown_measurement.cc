@@ -216,9 +216,6 @@ int ShootdownMeasurement::take_sample(std::size_t which, ArmResult* result, Tick
   if (failed != 0) {
     return failed;
   }
-  if (undone_by_flush(rival.operation) && is_interrupted(group_.activity)) {
-    result->untimed += group_.responders;
-  }
   wait_until(context_.clock, *next);
   counters_->begin_responders(which);
   const Usage before = read_usage();

@@ -11,6 +11,7 @@ namespace flushwalk {
 namespace {
 
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -56,6 +57,20 @@ TEST_F(ShootdownCommandLine, WritesTheRowsOfBothKindsOfCases) {
   EXPECT_THAT(rows.column("bench"), Each(std::string("shootdown_bench")));
   EXPECT_THAT(rows.column("initiators"), Each(std::string("1")));
   EXPECT_EQ(rows.column("metric").back(), "contended_operation_time");
+}
+
+// Of 64 huge pages there is no address space for two arms.
+TEST_F(ShootdownCommandLine, ACallThatFailsEndsItsCasesWithItsErrnoAndLeavesTheRowsBefore) {
+  const std::string line =
+      std::string("ulimit -v 200000; exec ") + kBench + " --out=" + out.string() +
+      " --page-size=2m --pages=1,64 --arms=operation,untouched --samples=2 --repetitions=1";
+  const Outcome outcome = run("/bin/sh", {"-c", line});
+  if (outcome.exit_code == 2) {
+    GTEST_SKIP() << outcome.err;  // no huge pages
+  }
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("64 pages of 2m: mmap: Cannot allocate memory"));
+  EXPECT_THAT(table().column("pages"), ElementsAre("1", "1", "1", "1"));
 }
 
 TEST_F(ShootdownCommandLine, ListsWhatThisKernelHas) {
