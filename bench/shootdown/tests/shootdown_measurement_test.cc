@@ -227,14 +227,15 @@ TEST(DiscardLoops, ReadZeroesWhereTheyHaveWritten) {
   ASSERT_TRUE(loop.has_value()) << error;
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> loops{0};
-  std::thread thread([&] { error = loop->run(stop, &loops); });
+  std::atomic<int> failed{0};
+  std::thread thread([&] { failed = loop->run(stop, &loops); });
   // More than once over the mapping.
-  while (loops < 1000 && error == 0) {
+  while (loops < 1000 && failed == 0) {
     std::this_thread::yield();
   }
   stop = true;
   thread.join();
-  EXPECT_EQ(error, 0);
+  EXPECT_EQ(failed, 0);
 }
 
 }  // namespace
