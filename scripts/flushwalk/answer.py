@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any, Sequence
 
+import numpy as np
 import pandas as pd
 
 from flushwalk import cli, measures, wording
@@ -58,10 +59,11 @@ def _walk_line(walk: str, case: pd.Series | None, results: Results, with_size: b
         compared = wording.ratio(case["ratio"], case["ratio_low"], case["ratio_high"],
                                  int(case["pairs"]), case["verdict"])
         text += f", {compared}"
-    return f"{text}, {_stale(case, results)}"
+    return f"{text}, {stale_words(case, results)}"
 
 
-def _stale(case: pd.Series, results: Results) -> str:
+def stale_words(case: pd.Series, results: Results) -> str:
+    """What the walk of a case leaves stale, wherever it was counted for that load."""
     table = measures.stale_costs(results)
     for axis in ("walk", "blocks", "full_percent", "dirty_percent", "queues", "gather"):
         table = table[table[axis] == case[axis]]
@@ -88,7 +90,9 @@ def _block_line(by_walk: dict[str, pd.Series]) -> str:
     return f"a visited block: {', '.join(said)}"
 
 
-def _shootdown_line(results: Results, cases: pd.DataFrame) -> str:
+def told_shootdown(results: Results, cases: pd.DataFrame) -> pd.DataFrame:
+    """The walks' flushes with a shootdown at the usual size, at the load of `cases` if there are
+    any: one backend, the fewest responders that take it; with ratios to the free list's."""
     table = measures.shootdown_costs(results)
     table = table[~table["shootdown"].isin(measures.CONTROLS) & (table["responders"] > 0)
                   & (table["shootdown_calls"] > 0)]
@@ -96,17 +100,27 @@ def _shootdown_line(results: Results, cases: pd.DataFrame) -> str:
         if len(cases) and not table.empty:
             table = table[table[axis] == cases.iloc[0][axis]]
     if table.empty:
+        return table
+    table = measures.at_usual_size(table)
+    table = table[table["shootdown"] == measures.pick(table, "shootdown", _BACKEND)]
+    # A case of an array of ranges makes many.
+    table = table[table["gather"] == measures.pick(table, "gather", measures.USUAL["gather"])]
+    table = table[table["responders"] == table["responders"].min()]
+    rows = results.flushes()
+    same = np.logical_and.reduce([rows[axis] == table.iloc[0][axis] for axis in (
+        "shootdown", "gather", "responders", "blocks", "full_percent")])
+    return with_ratios(table, rows[same])
+
+
+def _shootdown_line(results: Results, cases: pd.DataFrame) -> str:
+    table = told_shootdown(results, cases)
+    if table.empty:
         wanted = results.invalid
         lost = wanted[~wanted["shootdown"].isin(("none", *measures.CONTROLS))
                       & (wanted["responders"] > 0)
                       & (wanted["role"] == "initiator")]
         needs = f"--shootdown={_BACKEND} --responders=1 and a second CPU"
         return f"one shootdown: {_not_measured(needs, lost)}"
-    table = measures.at_usual_size(table)
-    table = table[table["shootdown"] == measures.pick(table, "shootdown", _BACKEND)]
-    # A case of an array of ranges makes many.
-    table = table[table["gather"] == measures.pick(table, "gather", measures.USUAL["gather"])]
-    table = table[table["responders"] == table["responders"].min()]
     # The walk before it disturbs the shootdown least where it is shortest.
     case = table.sort_values("walk_ns").iloc[0]
     number = int(case["responders"])

@@ -1,6 +1,7 @@
-"""Makes a report folder's figures, report.md and report.html.
+"""Makes a report folder's figures, report.md and report.html; or an index over several.
 
     scripts/report REPORT
+    scripts/report --index [FOLDER]
 
 Contract: reads measurements.csv and machine.json; writes figures/NAME.{svg,png,csv}, report.md and
 report.html, each whole or not at all, and prints their paths and the answer. report.html is one
@@ -22,10 +23,12 @@ from flushwalk.drawings import collect
 from flushwalk.facts import UNKNOWN
 from flushwalk.figures import FIGURES
 from flushwalk.files import write_whole
+from flushwalk.history import write_index
 from flushwalk.results import Results, load
 from flushwalk.sections import SECTIONS, Context
 from flushwalk.walks import FURTHER_WALK, WALKS, css_name
 
+_REPORTS = Path(__file__).resolve().parents[2] / "reports"
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -69,12 +72,22 @@ def _headings(context: Context) -> tuple[str, str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = cli.Parser(
-        prog="report", description="Makes a report folder's figures, report.md and report.html.")
-    parser.add_argument("report", metavar="REPORT", type=Path,
+        prog="report", usage="scripts/report REPORT | --index [FOLDER]",
+        description="Makes a report folder's figures, report.md and report.html.")
+    parser.add_argument("report", metavar="REPORT", type=Path, nargs="?",
                         help="a report folder, made by scripts/run or flush_walk_bench --out")
+    parser.add_argument("--index", metavar="FOLDER", type=Path, nargs="?", const=_REPORTS,
+                        help="instead, make index.html and index.md over the report folders in "
+                             "FOLDER (default: reports)")
     options: Any = parser.parse_args(arguments)
+    if (options.report is None) == (options.index is None):
+        parser.error("one REPORT is wanted, or --index [FOLDER]")
 
     def work() -> int:
+        if options.index is not None:
+            for path in write_index(options.index):
+                print(path)
+            return 0
         results = write_report(options.report)
         print("\n".join(answer_lines(results)))
         for name in ("report.html", "report.md", "figures"):
