@@ -135,7 +135,7 @@ def _entry(folder: Path) -> Entry:
     name = run.value("name")
     return Entry(
         created if created != UNKNOWN else "",
-        (f"{name} ({folder.name})" if name else folder.name, created, where,
+        (f"{name} ({folder.name})" if name else folder.name, created.replace("T", " "), where,
          machine.text("kernel.release"), _shootdowns_of(machine), *_figures(folder)),
         f"{quote(folder.name)}/{report}" if report is not None else None, emulated)
 

@@ -1,7 +1,8 @@
 """scripts/run's command line, and whatever can be answered without measuring.
 
 Needs the standard library only, so that help, --list, --dry-run and complaints come before anything
-is installed or built; so does what it asks of a folder in which a run is to go on. As a program it exits 0 (answered), 2 (bad input) or NEEDS_MEASURING.
+is installed or built; so does what it asks of a folder in which a run is to go on. As a program it
+exits 0 (answered), 2 (bad input) or NEEDS_MEASURING.
 """
 
 from __future__ import annotations
