@@ -21,7 +21,8 @@ from typing import Any, BinaryIO
 
 from flushwalk import (
     calls, child, machine_facts, measuring, options, plan, run_folder, set_up, shootdown_sweeps)
-from flushwalk.doctor import short
+from flushwalk.doctor import probe, short
+from flushwalk.facts import Facts
 from flushwalk.measuring import Run
 from flushwalk.progress import in_words
 
@@ -237,11 +238,28 @@ def _sit(run: Run, planned: Sequence[calls.Call], record: Record) -> int:
     return 1 if run.failures else 0
 
 
-def _check_programs(wanted: options.Request) -> None:
-    """Of a run that goes on; raises BadInput where they are others than those it began with."""
-    assert wanted.resumed is not None
+def _settings_of(path: Path) -> Facts:
+    """Of a machine.json; nothing where there is none that can be read."""
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return Facts()
+    return Facts(values) if isinstance(values, dict) else Facts()
+
+
+def _check_set_up(wanted: options.Request) -> None:
+    """Raises BadInput where the programs, or the machine's settings, are others than those that the
+    run began with."""
+    assert wanted.resumed is not None and wanted.folder is not None
     then = wanted.resumed["programs"]
     differing = set_up.differing_programs(then, set_up.digests(BINARIES / name for name in then))
+    settings = _settings_of(wanted.folder / "machine.json")
+    if settings.values and not differing:
+        try:
+            now = probe.look(BINARIES).machine
+            differing = set_up.differing_settings(settings, now)
+        except probe.ProbeError as error:
+            print(f"the machine's settings were not compared: {error}", flush=True)
     if differing:
         raise options.BadInput(f"--resume: cannot go on in {wanted.folder}: {'; '.join(differing)}")
 
@@ -283,7 +301,7 @@ def _prepare(arguments: Sequence[str]) -> _Prepared:
         assert wanted.folder is not None
         log = _open_log(wanted.folder, "--resume")
         wanted = options.request(arguments)  # once more: nobody else writes now
-        _check_programs(wanted)
+        _check_set_up(wanted)
     everything = plan.all_cases(wanted.sweeps)
     wanted, planned = what_can_be_measured(wanted)
     left_out = {case.name for case in everything} - {

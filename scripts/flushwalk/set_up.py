@@ -1,8 +1,8 @@
-"""What must be the same where a run goes on: the machine, as far as times depend on it, and the
-programs.
+"""What must be the same where a run goes on: the machine, as far as times depend on it, the source
+and the programs.
 
-Needs the standard library only. Two set-ups are compared key by key; a fact that this machine does
-not tell is None.
+Needs the standard library only. Facts are known before anything is built; settings are compared as
+machine.json has them.
 """
 
 from __future__ import annotations
@@ -16,27 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from flushwalk import machine_facts
+from flushwalk.facts import UNKNOWN, Facts
 
 _ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_SHOWN = 60  # of a fact that differs; of a longer one it is said only that it does
-
-
-def _read(path: str) -> str | None:
-    try:
-        return Path(path).read_text(errors="replace").strip()
-    except OSError:
-        return None
-
-
-def _microcode() -> str | None:
-    found = re.search(r"^microcode\s*:\s*(.*)$", _read("/proc/cpuinfo") or "", re.MULTILINE)
-    return found[1] if found else None
-
-
-def _boot_parameters() -> str | None:
-    """Without those for the first process."""
-    text = _read("/proc/cmdline")
-    return None if text is None else text.split(" -- ")[0]
 
 
 def git_revision(source: Path = _ROOT) -> str | None:
@@ -55,16 +38,17 @@ def git_revision(source: Path = _ROOT) -> str | None:
 _FACTS: Mapping[str, Callable[[], str | None]] = {
     "host": platform.node,
     "CPU": machine_facts.cpu_model,
-    "microcode": _microcode,
     "kernel": lambda: f"{platform.release()} {platform.version()}",
-    "kernel's command line": _boot_parameters,
     "usable CPUs": lambda: ",".join(map(str, machine_facts.usable_cpus())),
-    "transparent huge pages": lambda: _read("/sys/kernel/mm/transparent_hugepage/enabled"),
-    "huge pages of shared memory":
-        lambda: _read("/sys/kernel/mm/transparent_hugepage/shmem_enabled"),
-    "perf_event_paranoid": lambda: _read("/proc/sys/kernel/perf_event_paranoid"),
     "git revision": git_revision,
 }
+# Of machine.json: what bears on times and counters, and can be changed without another kernel.
+_SETTINGS = (
+    "cpu.microcode", "kernel.command_line", "kernel.aslr", "kernel.numa_balancing", "mitigations",
+    "page_tables", "hypervisor.vendor", "vm.thp", "vm.thp_shmem", "vm.ksm", "frequency.driver",
+    "frequency.governor", "frequency.energy_preference", "frequency.turbo", "smt.active",
+    "isolation", "load.cpu_quota", "perf.event_paranoid",
+)
 
 
 def facts() -> dict[str, str | None]:
@@ -78,15 +62,23 @@ def digests(programs: Iterable[Path]) -> dict[str, str]:
             for path in programs if path.exists()}
 
 
+def _in_words(name: str, before: str, after: str) -> str:
+    shown = max(len(before), len(after)) <= _LONGEST_SHOWN
+    return f"{name} {before} then, {after} now" if shown else f"another {name}"
+
+
 def differing_facts(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Each fact that is another one now, in words."""
-    words = []
-    for name in _FACTS:
-        before, after = (values.get(name) or "unknown" for values in (then, now))
-        if before != after:
-            shown = max(len(str(before)), len(str(after))) <= _LONGEST_SHOWN
-            words.append(f"{name} {before} then, {after} now" if shown else f"another {name}")
-    return words
+    both = {name: [str(values.get(name) or UNKNOWN) for values in (then, now)] for name in _FACTS}
+    return [_in_words(name, before, after) for name, (before, after) in both.items()
+            if before != after]
+
+
+def differing_settings(then: Facts, now: Facts) -> list[str]:
+    """The same of two machine.json; what one of them does not know is not compared."""
+    both = {path: (then.text(path), now.text(path)) for path in _SETTINGS}
+    return [_in_words(path, before, after) for path, (before, after) in both.items()
+            if before != after and UNKNOWN not in (before, after)]
 
 
 def differing_programs(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

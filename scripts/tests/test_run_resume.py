@@ -11,6 +11,7 @@ import pytest
 from made_up_run import SMALL, World
 
 from flushwalk import child, options, run_folder, set_up
+from flushwalk.facts import Facts
 
 SOME = [*SMALL, "--counters=tlb", "--filter=none/blocks:4096/full:50/dirty:10/queues:|blocks:64/"]
 
@@ -108,6 +109,16 @@ def test_another_program_is_refused(killed: World) -> None:
                    "another flush_walk_bench\n")
 
 
+def test_another_setting_is_refused(killed: World) -> None:
+    (killed.folder / "machine.json").write_text('{"vm": {"thp": "never"}}')
+    probe = killed.home / "bin" / "machine_probe"
+    probe.write_text("""#!/bin/sh\necho '{"machine": {"vm": {"thp": "always"}}, "noise": []}'\n""")
+    probe.chmod(0o755)
+    status, _, err = killed.run(f"--resume={killed.folder}")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "vm.thp never then, always now" in err
+
+
 def test_another_plan_is_refused(killed: World) -> None:
     notes = killed.notes()
     run_folder.write_json(killed.folder / "run.json", {**notes, "plan": "0" * 64})
@@ -195,6 +206,17 @@ def test_facts_are_read_and_compared_in_words() -> None:
     assert set_up.differing_facts({**facts, "git revision": "abc"},
                                   {**facts, "git revision": None}) == [
         "git revision abc then, unknown now"]
+
+
+def test_settings_are_compared_where_both_are_known() -> None:
+    def settings(thp: str | None, governor: str | None, aslr: int) -> Facts:
+        return Facts({"vm": {"thp": thp}, "frequency": {"governor": governor},
+                      "kernel": {"aslr": aslr, "release": "not asked for"}})
+
+    assert set_up.differing_settings(settings("never", None, 2), Facts()) == []
+    assert set_up.differing_settings(settings("never", None, 2),
+                                     settings("always", "powersave", 0)) == [
+        "kernel.aslr 2 then, 0 now", "vm.thp never then, always now"]
 
 
 def test_a_stopped_terminal_does_not_use_up_patience() -> None:
