@@ -9,13 +9,13 @@ from flushwalk import shootdown_measures, wording
 from flushwalk.document import Block, Numbers, Paragraph, Section
 from flushwalk.facts import Facts
 from flushwalk.figures.base import Table
+from flushwalk.machine_facts import is_emulated
 from flushwalk.results import Results
 from flushwalk.sections.base import Context, of_figures
 
 ANCHOR, TITLE = "shootdown-itself", "The shootdown itself"
 _FIGURES = ("shootdown-latency", "shootdown-parts", "shootdown-pages", "responder-stall", "cpu-lost",
             "tlb-refill")
-_EMULATOR = "tcg"  # CPUID's word for QEMU without a CPU that helps
 _FEW = 8
 
 
@@ -27,7 +27,7 @@ def build(context: Context) -> Section:
 
 def emulation(machine: Facts) -> list[Block]:
     """What is to be known of all times in a section, where no CPU has run the code."""
-    if machine.value("hypervisor.vendor") != _EMULATOR:
+    if not is_emulated(machine):
         return []
     return [Paragraph("These CPUs were emulated (CPUID: tcg). Take from here that each responder was "
                       "interrupted, and how often; times and their ratios are the emulator's. They are "
