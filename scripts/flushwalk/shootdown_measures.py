@@ -118,7 +118,7 @@ def stalls(results: Results) -> pd.DataFrame:
 def parts(results: Results) -> pd.DataFrame:
     """What an operation is made of, by operation and responders: time (the whole), floor, mappings,
     page_tables and rest, each with _low and _high; explained: the first three over the whole, as a
-    ratio with its interval, pairs and verdict.
+    ratio with its interval, and the pairs that it is of.
 
     All from arms that were sampled in turn, by repetition: floor is membarrier (a call, the
     interrupts, the answers); mappings is untouched - noop (locks, VMAs); page_tables is
@@ -151,7 +151,7 @@ def _split(arms: pd.DataFrame) -> dict[str, Any]:
     share = (known[known > 0] / arms[OPERATION]).dropna()
     over: Ratio = ratio_of_pairs(np.log(share.to_numpy(dtype=np.float64)))
     return {**row, "explained": over.ratio, "explained_low": over.low, "explained_high": over.high,
-            "pairs": over.pairs, "verdict": over.verdict}
+            "pairs": over.pairs}
 
 
 def by_pages(results: Results) -> pd.DataFrame:

@@ -3,6 +3,9 @@ left, stacked, beside the whole."""
 
 from __future__ import annotations
 
+import math
+from typing import Any, Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -68,10 +71,18 @@ def numbers(frame: pd.DataFrame) -> Table:
             str(case["operation"]), wording.count(case["responders"]), wording.time(case["time"]),
             *(f"{wording.time(case[name])} "
               f"({wording.interval(case[f'{name}_low'], case[f'{name}_high'])})" for name in PARTS),
-            wording.ratio(case["explained"], case["explained_low"], case["explained_high"],
-                          int(case["pairs"]), str(case["verdict"]))))
+            _share(case)))
     return Table(("operation", "responders", "time", "floor", "mappings", "page tables", "rest",
-                  "first three over the whole"), tuple(rows))
+                  "first three of the whole"), tuple(rows))
+
+
+def _share(case: Mapping[str, Any]) -> str:
+    """86 % (84 % to 88 %)"""
+    if math.isnan(case["explained"]):
+        return "not measured"
+    value, low, high = (f"{case[f'explained{end}'] * 100:.0f} %" for end in ("", "_low", "_high"))
+    few = math.isnan(case["explained_low"])
+    return f"{value} ({'too few repetitions' if few else f'{low} to {high}'})"
 
 
 def sentence(frame: pd.DataFrame) -> str:
@@ -88,9 +99,7 @@ def sentence(frame: pd.DataFrame) -> str:
     return (f"{case['operation']} of {wording.count(case['pages'], 'page')} with "
             f"{wording.axis_words('responders', float(case['responders']))}: "
             f"{wording.estimate(case['time'], case['time_low'], case['time_high'])} = "
-            f"{' + '.join(said)}. Floor and work alone are "
-            f"{wording.ratio(case['explained'], case['explained_low'], case['explained_high'], int(case['pairs']), str(case['verdict']))} "
-            "of the whole.")
+            f"{' + '.join(said)}. Floor and work alone are {_share(case.to_dict())} of the whole.")
 
 
 def reading(frame: pd.DataFrame) -> str:
