@@ -109,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadArgument{{"--placement=cpus:0", "--responders=1"},
                     "--placement: cpus:0: no room for 1 responder",
                     ""},
-        BadArgument{{"--placement=compact", "--cpus=0"}, "--cpus", "--placement"},
+        BadArgument{{"--placement=compact", "--cpus=0"}, "--placement excludes --cpus", ""},
         BadArgument{{"--cpus=65535"}, "--cpus: cpus:65535: CPU 65535 ", ""},
         BadArgument{{"--cpus=65536"}, "--cpus: cpus: \"65536\" is not in", ""},
         BadArgument{{"--cpus=a"}, "--cpus: cpus: \"a\" is not a CPU", ""},
