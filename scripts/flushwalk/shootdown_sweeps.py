@@ -129,7 +129,7 @@ def pair(initiator: int, responder: int, samples: int | None = None,
     """The two CPUs of one cell of the map. Its case has the same name for every pair, but
     for the placement at its end."""
     return Shootdowns(f"pair of CPUs {initiator} and {responder}", samples=samples or 100,
-                      repetitions=repetitions or 6, responders=(1,))
+                      repetitions=repetitions or 8, responders=(1,))
 
 
 def all_pairs(cpus: Sequence[int]) -> list[tuple[int, int]]:

@@ -210,7 +210,7 @@ def test_what_is_no_line_shows_at_the_points_held_out() -> None:
 
 
 def test_a_point_that_is_held_out_is_predicted_from_the_others() -> None:
-    line = scaling_measures.fit({count: np.full(5, us * 1000) for count, us in
+    line = scaling_measures.fit({count: np.full(6, us * 1000) for count, us in
                                  ((1, 10.0), (2, 11.0), (4, 26.0))})
     assert line is not None
     assert line.errors[4] == pytest.approx(13 / 26 - 1)

@@ -29,7 +29,7 @@ PAIRS, SCALING = "shootdown-pairs", "shootdown-scaling"
 
 def rows_of(packages: int, cores: int, threads: int, *counts: int) -> Iterator[Row]:
     yield from Machine(packages, cores, threads).pairs(1)
-    yield from scaling(counts, 5)
+    yield from scaling(counts, 6)
 
 
 @pytest.fixture(scope="module")

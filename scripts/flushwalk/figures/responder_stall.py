@@ -56,6 +56,6 @@ FIGURE = Figure(
     name="responder-stall",
     title="The shootdown at its responder",
     needs="--operation=mprotect,munmap,dontneed --responders=1 --rate=0 --samples=1050 "
-          "--repetitions=6",
+          "--repetitions=10",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence, reading=reading,
     bench="shootdown_bench")

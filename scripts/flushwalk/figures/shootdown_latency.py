@@ -93,6 +93,6 @@ FIGURE = Figure(
     name="shootdown-latency",
     title="The shootdown at its initiator",
     needs="--operation=mprotect,munmap,dontneed --arms=all --responders=0,1 --rate=0 --samples=1050 "
-          "--repetitions=6",
+          "--repetitions=10",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence, reading=reading,
     bench="shootdown_bench")

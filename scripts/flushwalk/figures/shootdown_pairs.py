@@ -215,7 +215,7 @@ def reading(frame: pd.DataFrame) -> str:
 FIGURE = Figure(
     name="shootdown-pairs",
     title="The shootdown between every two CPUs",
-    needs="--responders=1 --rate=0 --samples=100 --repetitions=6 --cpus=A,B for every pair of CPUs: "
+    needs="--responders=1 --rate=0 --samples=100 --repetitions=8 --cpus=A,B for every pair of CPUs: "
           "scripts/run --pairs",
     collect=pair_measures.pairs, draw=draw, numbers=numbers, sentence=sentence, reading=reading,
     bench="shootdown_bench")

@@ -114,6 +114,6 @@ FIGURE = Figure(
     name="shootdown-parts",
     title="What a shootdown is made of",
     needs="--operation=mprotect,munmap,dontneed --arms=all --responders=0,1 --rate=0 --samples=1050 "
-          "--repetitions=6",
+          "--repetitions=10",
     collect=shootdown_measures.parts, draw=draw, numbers=numbers, sentence=sentence,
     reading=reading, bench="shootdown_bench")
