@@ -14,12 +14,15 @@ import io
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from flushwalk.facts import Facts
+from flushwalk.facts import UNKNOWN, Facts
 from flushwalk.machine_facts import is_emulated
 
 SCHEMA_VERSION = 1
@@ -112,7 +115,7 @@ class Results:
     reports: tuple[Report, ...]
     rows: pd.DataFrame
 
-    @property
+    @cached_property
     def valid(self) -> pd.DataFrame:
         return self.rows[self.rows["valid"]]
 
@@ -122,6 +125,8 @@ class Results:
 
     def only(self, report: Report) -> Results:
         """The rows of one of the reports."""
+        if len(self.reports) == 1:
+            return self
         return Results((report,), self.rows[self.rows["report"] == report.label])
 
     def flushes(self) -> pd.DataFrame:
@@ -164,10 +169,17 @@ class Results:
         return self._select("shootdown_bench", role, metric)
 
     def _select(self, bench: str, role: str, metric: str) -> pd.DataFrame:
+        places = self._places.get((bench, role, metric), [])
+        return self.valid.iloc[places]
+
+    @cached_property
+    def _places(self) -> Mapping[Any, Any]:
+        """Where in the valid rows those of a bench, role and metric lie that have samples."""
         rows = self.valid
-        chosen = (rows["bench"] == bench) & (rows["role"] == role) & (rows["metric"] == metric)
-        return rows[chosen & (rows["samples"] > 0) & rows["p50"].notna()
-                    & rows["injected_delay_ns"].isna()]
+        has_samples = ((rows["samples"] > 0) & rows["p50"].notna()
+                       & rows["injected_delay_ns"].isna())
+        key = rows[["bench", "role", "metric"]].reset_index(drop=True)
+        return key[has_samples.to_numpy()].groupby(["bench", "role", "metric"]).groups
 
 
 def load(folders: Iterable[Path | str]) -> Results:
@@ -180,10 +192,11 @@ def load(folders: Iterable[Path | str]) -> Results:
     tables = []
     odd: list[list[str]] = [[] for _ in paths]
     runs = [_read_facts(path / RUN, notes, optional=True) for path, notes in zip(paths, odd)]
-    for path, run, label, notes in zip(paths, runs, _labels(paths, runs), odd):
+    machines = [_read_facts(path / MACHINE, notes) for path, notes in zip(paths, odd)]
+    labels = _labels(paths, runs, machines)
+    for path, run, machine, label, notes in zip(paths, runs, machines, labels, odd):
         table, unread = _read_measurements(path)
         notes[:0] = unread
-        machine = _read_facts(path / MACHINE, notes)
         if len(paths) > 1 and is_emulated(machine):
             raise ReportError(f"{path}: its CPUs were emulated, so its times are no machine's: not "
                               "beside another report")
@@ -195,10 +208,14 @@ def load(folders: Iterable[Path | str]) -> Results:
     return Results(tuple(reports), pd.concat(tables, ignore_index=True))
 
 
-def _labels(paths: Sequence[Path], runs: Sequence[Facts]) -> list[str]:
-    """What the run was named, else its folder's name; where two are alike, the paths."""
-    names = [str(run.value("name") or path.resolve().name or path)
-             for path, run in zip(paths, runs)]
+def _labels(paths: Sequence[Path], runs: Sequence[Facts], machines: Sequence[Facts]) -> list[str]:
+    """What the run was named; else, of several reports of machines that differ, the machine; else
+    the folder's name. Where two are alike, the paths."""
+    known = [", ".join(text for text in map(machine.text, ("host", "cpu.model", "kernel.release"))
+                       if text != UNKNOWN) for machine in machines]
+    differ = len(paths) > 1 and all(known) and len(set(known)) == len(known)
+    names = [str(run.value("name") or (words if differ else path.resolve().name) or path)
+             for path, run, words in zip(paths, runs, known)]
     return [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths)]
 
 
@@ -217,23 +234,16 @@ def _read_measurements(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     if text and not text.endswith("\n"):
         text = text[: text.rfind("\n") + 1]
         notes.append(f"{MEASUREMENTS}: the last line is torn (the run was killed); left out")
-    header, records, bad = _records(path, text)
+    table, bad = _records(path, text)
     if bad:
         lines = ", ".join(f"line {number} ({why})" for number, why in bad[:5])
         more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
         notes.append(f"{MEASUREMENTS}: unreadable and left out: {lines}{more}")
-    if not records:
+    if table.empty:
         raise ReportError(f"{path}: no rows" + (f" that can be read: {notes[-1]}" if bad else ""))
-    table = pd.DataFrame(records, columns=header)
-    for name in sorted(_ADDED.difference(header)):
-        table[name] = ""
     flushes = table["bench"] == "flush_walk_bench"
     for name, value in _BEFORE.items():
         table.loc[flushes & (table[name] == ""), name] = value
-    for name in NUMBERS:
-        values = [float(text) if text else math.nan for text in table[name]]
-        whole = all(value.is_integer() for value in values)
-        table[name] = pd.Series(values, dtype="int64" if whole else "float64")
     table["valid"] = table["valid"] == "true"
     # A folder to which a second run was appended has the same repetition twice: number them.
     key = ["case", "repetition", "role", "cpu", "metric"]
@@ -241,8 +251,8 @@ def _read_measurements(folder: Path) -> tuple[pd.DataFrame, list[str]]:
     return table, notes
 
 
-def _records(path: Path, text: str) -> tuple[list[str], list[list[str]], list[tuple[int, str]]]:
-    """The header, the readable records, and the number and fault of each line that is not."""
+def _records(path: Path, text: str) -> tuple[pd.DataFrame, list[tuple[int, str]]]:
+    """The readable records, their numbers converted, and line and fault of each that is not."""
     reader = csv.reader(io.StringIO(text, newline=""))
     header = next(reader, None)
     if not header:
@@ -253,6 +263,7 @@ def _records(path: Path, text: str) -> tuple[list[str], list[list[str]], list[tu
         raise ReportError(f"{path}: columns are missing: {shown}")
     version_at = header.index("schema_version")
     records: list[list[str]] = []
+    lines: list[int] = []
     bad: list[tuple[int, str]] = []
     try:
         for record in reader:
@@ -263,37 +274,63 @@ def _records(path: Path, text: str) -> tuple[list[str], list[list[str]], list[tu
                 raise ReportError(
                     f"{path}: line {reader.line_num}: schema_version is "
                     f"{record[version_at] or 'empty'}; this program reads {SCHEMA_VERSION}")
-            fault = _fault(dict(zip(header, record)))
-            if fault:
-                bad.append((reader.line_num, fault))
-            else:
-                records.append(record)
+            records.append(record)
+            lines.append(reader.line_num)
     except csv.Error as error:
         raise ReportError(f"{path}: line {reader.line_num}: {error}") from None
-    return header, records, bad
+    table, faults = _converted(dict(zip(header, zip(*records) if records else ([] for _ in header))))
+    bad += [(lines[row], fault) for row, fault in faults.items()]
+    return table, sorted(bad)
 
 
-def _fault(record: Mapping[str, str]) -> str | None:
-    """What makes a record unreadable, or None."""
-    if record["valid"] not in ("true", "false"):
-        return f"valid is {record['valid'] or 'empty'}, not true or false"
-    if record["unit"] not in UNITS:
-        return f"unit is {record['unit'] or 'empty'}, not one of {', '.join(UNITS)}"
-    wanted = _NEVER_EMPTY | _AXES_OF.get(record["bench"], frozenset())
+def _converted(cells: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame, dict[int, str]]:
+    """The table of the rows that can be read, and the first fault of each of the others by row."""
+    words = {name: np.array(column, dtype=object) for name, column in cells.items()}
+    count = len(words["bench"])
+    words.update({name: np.full(count, "", dtype=object)
+                  for name in sorted(_ADDED.difference(words))})
+    faults: dict[int, str] = {}
+
+    def mark(name: str, wrong: NDArray[np.bool_], wanted: str) -> None:
+        for row in np.flatnonzero(wrong):
+            faults.setdefault(int(row), f"{name} is {words[name][row] or 'empty'}, {wanted}")
+
+    mark("valid", ~np.isin(words["valid"], ("true", "false")), "not true or false")
+    mark("unit", ~np.isin(words["unit"], UNITS), f"not one of {', '.join(UNITS)}")
+    numbers = {}
     for name in NUMBERS:
-        text = record.get(name, "")
-        if text == "" and name not in wanted:
-            continue
-        if not _is_number(text):
-            return f"{name} is {text or 'empty'}, not a number"
-    return None
+        empty = words[name] == ""
+        numbers[name] = _numbers(words[name])
+        wanted = np.full(count, name in _NEVER_EMPTY)
+        for bench, axes in _AXES_OF.items():
+            if name in axes:
+                wanted |= words["bench"] == bench
+        mark(name, np.isnan(numbers[name]) & (wanted | ~empty), "not a number")
+    kept = np.ones(count, dtype=bool)
+    kept[list(faults)] = False
+    return pd.DataFrame({name: _narrowed(numbers[name][kept]) if name in numbers else column[kept]
+                         for name, column in words.items()}), faults
 
 
-def _is_number(text: str) -> bool:
+def _numbers(texts: NDArray[Any]) -> NDArray[np.float64]:
+    """What the texts say; NaN for those that say no finite number. A text is read once."""
+    codes, different = pd.factorize(texts)
+    values = np.array([_number(text) for text in different], dtype=np.float64)
+    return values[codes] if len(values) else np.empty(0)
+
+
+def _number(text: str) -> float:
     try:
-        return math.isfinite(float(text)) and "_" not in text
+        value = float(text)
     except ValueError:
-        return False
+        return math.nan
+    return value if math.isfinite(value) and "_" not in text else math.nan
+
+
+def _narrowed(values: NDArray[np.float64]) -> NDArray[Any]:
+    """Integers where all are whole."""
+    whole = bool(np.all(np.isfinite(values)) and np.all(values == np.floor(values)))
+    return values.astype(np.int64) if whole else values
 
 
 def _read_facts(path: Path, notes: list[str], optional: bool = False) -> Facts:
