@@ -7,7 +7,7 @@ to show every kind of block.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, ClassVar, Sequence, Union
+from typing import ClassVar, Sequence, Union
 
 from flushwalk.figures.base import Table
 
@@ -20,8 +20,10 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Answer:
-    """The lines that a reader who reads nothing else should read."""
+    """What a reader who reads nothing else should read: a question, its answer, and lines."""
 
+    question: str
+    verdict: str
     lines: tuple[str, ...]
     kind: ClassVar[str] = "answer"
 
@@ -52,13 +54,12 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with its sentence; svg draws its wide and its narrow form for a page."""
+    """A figure with what it shows (sentence), and how it was made (reading)."""
 
     name: str
     title: str
     sentence: str
     reading: str
-    svg: Callable[[], tuple[str, str]]
     numbers: Numbers
     kind: ClassVar[str] = "picture"
 
@@ -86,7 +87,7 @@ def markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
 
 def _block(block: Block) -> str:
     if isinstance(block, Answer):
-        return _list(block.lines)
+        return f"**{block.question}** {block.verdict}\n\n{_list(block.lines)}"
     if isinstance(block, Bullets):
         return _list(block.items)
     if isinstance(block, Command):

@@ -278,7 +278,8 @@ def _records(path: Path, text: str) -> tuple[pd.DataFrame, list[tuple[int, str]]
             lines.append(reader.line_num)
     except csv.Error as error:
         raise ReportError(f"{path}: line {reader.line_num}: {error}") from None
-    table, faults = _converted(dict(zip(header, zip(*records) if records else ([] for _ in header))))
+    columns = zip(*records) if records else ([] for _ in header)
+    table, faults = _converted(dict(zip(header, columns)))
     bad += [(lines[row], fault) for row, fault in faults.items()]
     return table, sorted(bad)
 

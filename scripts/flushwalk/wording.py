@@ -70,6 +70,23 @@ def ratio(value: float, low: float, high: float, pairs: int, verdict: str) -> st
     return f"{three_digits(value)}x ({spread}, {count(pairs, 'pair')}: {verdict})"
 
 
+def short_ratio(value: float, low: float, high: float, pairs: float, verdict: str) -> str:
+    """7.90x (7.60-8.20), for a table whose heading says that it is the 95 % interval."""
+    if pairs == 0 or math.isnan(value):
+        return "no pairs"
+    if math.isnan(low):
+        return f"{three_digits(value)}x ({count(pairs, 'pair')} only)"
+    word = f" {verdict}" if verdict == "not resolved" else ""
+    return f"{three_digits(value)}x ({three_digits(low)}-{three_digits(high)}){word}"
+
+
+def spread(low: float, middle: float, high: float) -> str:
+    """13.1 us (12.9-13.8): all three in the unit of the one in the middle."""
+    words = time(middle)
+    scale = next(scale for scale, unit in _UNITS if words.endswith(f" {unit}"))
+    return f"{words} ({three_digits(low / scale)}-{three_digits(high / scale)})"
+
+
 def walk_name(walk: str) -> str:
     return walk.replace("_", " ")
 

@@ -266,7 +266,7 @@ def many(tmp_path: Path) -> Path:
                                       full=(0, 25, 50, 90, 99), dirty=(1, 10), repetitions=2))
 
 
-@pytest.mark.parametrize("layout", [style.WIDE, style.WIDE_PAGE, style.NARROW_PAGE])
+@pytest.mark.parametrize("layout", [style.WIDE, style.NARROW])
 @pytest.mark.parametrize("make", [many, lambda path: folder_of(path, *plans(blocks=(64,)))])
 def test_no_two_texts_of_the_figure_overlap(tmp_path: Path, make: Callable[[Path], Path],
                                             layout: style.Layout) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -132,12 +133,12 @@ def test_a_report_without_counters_says_so(tmp_path: Path, text: str | None) -> 
 def test_the_figure_is_drawn_wide_and_narrow(tmp_path: Path) -> None:
     many = {f"event{i}": ("hardware", 10.0**i, 2 * 10.0**i) for i in range(14)}
     frame = FIGURE.collect(load([write(tmp_path / "run", many)]))
-    for layout in (style.WIDE, style.NARROW_PAGE):
+    for layout in (replace(style.WIDE, scale=style.LINEAR), style.NARROW):
         drawing = FIGURE.draw(frame, layout)
         FigureCanvasAgg(drawing).draw()
         assert len(drawing.axes) == 12
         for panel in drawing.axes:
-            assert panel.get_ylim()[0] == 0
+            assert (panel.get_ylim()[0] == 0) == (layout.scale == style.LINEAR)
             assert len(panel.lines) == 2
     assert "2 more are in the table" in FIGURE.reading(frame)
     assert len(FIGURE.numbers(frame).rows) == 14 * 4

@@ -193,7 +193,7 @@ def test_a_run_without_rows_says_which_command_makes_them(
     assert "flush_range_bench --ranges=1,2,4,16" in command.text
 
 
-@pytest.mark.parametrize("layout", [style.WIDE, style.NARROW_PAGE])
+@pytest.mark.parametrize("layout", [style.WIDE, style.NARROW])
 def test_no_two_texts_overlap(tmp_path: Path, layout: style.Layout) -> None:
     everything = made(tmp_path, ranges=(1, 2, 4, 8, 16, 64, 256, 1024), responders=(0, 1),
                       pages=(1, 8, 32, 33, 34, 64, 512), repetitions=5)

@@ -192,11 +192,3 @@ def test_a_run_without_rows_says_which_command_makes_them(tmp_path: Path) -> Non
     text = text_of(folder)
     assert f"build/release/bin/xarray_bench {FIGURE.needs} --out=run" in text
     assert "|" not in text
-
-
-def test_the_page_shows_the_figure_in_both_modes(whole: Path) -> None:
-    report.write_report(whole)
-    page = (whole / "report.html").read_text()
-    drawings = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
-    assert len(drawings) == 2
-    assert all(re.findall(r"#[0-9a-f]{6}\b", drawing) == [] for drawing in drawings)

@@ -12,7 +12,7 @@ from synthetic_machines import topology_xml
 
 from flushwalk import topology
 from flushwalk.drawings import collect
-from flushwalk.figures import FIGURES, machine, machine_boxes, style
+from flushwalk.figures import FIGURES, machine, machine_boxes, output, style
 from flushwalk.figures.machine_boxes import Box, Placed
 from flushwalk.results import load
 from flushwalk.sections import Context
@@ -92,7 +92,7 @@ def meet(one: Placed, other: Placed) -> bool:
             and other.top + slack < one.top + one.height)
 
 
-@pytest.mark.parametrize("width", [style.WIDE.width - 0.2, style.NARROW_PAGE.width - 0.2])
+@pytest.mark.parametrize("width", [style.WIDE.width - 0.2, style.NARROW.width - 0.2])
 @pytest.mark.parametrize("name", MACHINES)
 def test_every_cpu_has_a_place_of_its_own_inside_the_strip(
         name: str, width: float, tmp_path: Path) -> None:
@@ -164,6 +164,6 @@ def test_the_section_begins_with_the_picture_where_there_is_a_topology(make_repo
     (folder / topology.FILE).write_text(topology_xml(usable=[0]))
     assert kinds()[0] == "picture"
     drawn = collect(load([folder]), ["machine"])["machine"]
-    picture = FIGURES["machine"].draw(drawn.frame, style.NARROW_PAGE)
-    svg = style.inline_svg(picture, "machine", "words")
+    picture = FIGURES["machine"].draw(drawn.frame, style.NARROW)
+    svg = output.inline_svg(picture, "machine", "words")
     assert "var(--grid)" in svg and "var(--line-a)" in svg  # dark on a dark page, too

@@ -127,7 +127,7 @@ def test_a_run_without_rows_says_which_command_makes_them(
     assert "patch_series_bench --shootdown=none,mprotect_range" in command.text
 
 
-@pytest.mark.parametrize("layout", [style.WIDE, style.NARROW_PAGE])
+@pytest.mark.parametrize("layout", [style.WIDE, style.NARROW])
 def test_no_two_texts_overlap(results: Results, layout: style.Layout) -> None:
     drawing = FIGURE.draw(FIGURE.collect(results), layout)
     FigureCanvasAgg(drawing).draw()

@@ -12,25 +12,25 @@ from typing import Any, Callable
 import pytest
 from synthetic_report import MACHINE, quick_set, write_report
 
-from flushwalk import plot, report
+from flushwalk import report
 from flushwalk.document import Numbers, Paragraph, Section, markdown
 from flushwalk.drawings import collect
 from flushwalk.facts import Facts
 from flushwalk.figures import FIGURES as ALL_FIGURES
 from flushwalk.figures.base import Table
-from flushwalk.figures.style import CSS_VARIABLES
+from flushwalk.figures.style import PAINTS
 from flushwalk.results import load
 from flushwalk.sections import Context
 from flushwalk.sections.machine import warnings
 
 Make = Callable[..., Path]
 SCRIPTS = Path(__file__).resolve().parents[1]
-TITLES = ["The answer", "Walk cost", "Complete walks against the list", "Walk and shootdown",
+TITLES = ["The answer", "Walk cost", "Walk and shootdown", "Stale aliases", "What each patch bought",
+          "Complete walks against the list", "What a walk costs a free",
           "Where the array of ranges beats the hull", "The shootdown itself",
-          "The shootdown by distance, responders and threads", "Stale aliases", "The thread's questions",
-          "What each patch bought", "What striping buys",
-          "What a walk costs a free", "The index", "Counters", "Validity", "The machine",
-          "How it was measured", "The command that repeats it"]
+          "The shootdown by distance, responders and threads", "What striping buys", "The index",
+          "Counters", "The thread's questions", "Validity", "The machine", "How it was measured",
+          "The command that repeats it"]
 # Those that the folders of these tests have rows for.
 FIGURES = {name: figure for name, figure in ALL_FIGURES.items()
            if figure.bench == "flush_walk_bench"
@@ -121,7 +121,7 @@ def test_the_page_needs_nothing_else(written: Path) -> None:
 
 def test_every_figure_is_there_for_a_wide_window_and_for_a_phone(written: Path) -> None:
     text = (written / "report.html").read_text()
-    assert text.count("<svg") == 2 * len(FIGURES)
+    assert text.count("<svg") == 2 * sum(len(figure.scales) for figure in FIGURES.values())
     for name, figure in FIGURES.items():
         assert f'id="{name}"' in text and figure.title in text
         for kind in ("svg", "png", "csv"):
@@ -132,7 +132,8 @@ def test_every_figure_is_there_for_a_wide_window_and_for_a_phone(written: Path) 
         # Dark mode works by variables: a colour that is written out would stay light.
         assert re.findall(r"#[0-9a-f]{6}\b", drawing) == []
     styles = text.split("<style>")[1].split("</style>")[0]
-    for variable in {*re.findall(r"var\((--[a-z-]+)\)", text), *CSS_VARIABLES.values()}:
+    painted = {paint.variable for paint in PAINTS.values()}
+    for variable in {*re.findall(r"var\((--[a-z-]+)\)", text), *painted}:
         assert styles.count(f"{variable}:") == 2, variable
 
 
@@ -167,6 +168,27 @@ def test_the_markdown_shows_every_figure_with_its_sentence_and_data(written: Pat
         assert (written / "figures" / f"{name}.png").stat().st_size > 10_000
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert len(tables) > 60
+
+
+def test_a_scale_is_chosen_without_a_script(written: Path) -> None:
+    text = (written / "report.html").read_text()
+    for name, figure in FIGURES.items():
+        inputs = re.findall(rf'<input type="radio" class="pick-(\w+)" name="{name}-scale"\s+'
+                            rf'id="{name}-\w+"( checked)?>', text)
+        several = len(figure.scales) > 1
+        assert inputs == [(scale, " checked" if scale == figure.scales[0] else "")
+                          for scale in figure.scales if several]
+        assert several or figure.one_scale in text
+
+
+def test_a_picture_of_a_file_is_dark_on_a_dark_desktop(written: Path) -> None:
+    text = (written / "figures" / "walk-cost.svg").read_text()
+    (rules,) = re.findall(r"@media \(prefers-color-scheme: dark\)\{(.*)\}</style>", text)
+    drawn = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", text.replace(rules, "")))
+    assert len(drawn) > 4
+    for colour in drawn:  # one without a rule would be drawn as on light paper
+        for kind in ("fill", "stroke"):
+            assert f'[style*="{kind}: {colour}"]{{{kind}:{PAINTS[colour].dark} !important}}' in rules
 
 
 def test_tables_of_the_markdown_are_aligned_for_a_plain_mail() -> None:
@@ -326,59 +348,6 @@ def test_what_cannot_be_written_is_one_line_and_exit_2(
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and str(folder / blocked) in error
     assert list(folder.rglob("*.part")) == []
-
-
-def test_plot_writes_all_figures_beside_the_rows(
-        make_report: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = make_report()
-    assert plot.main([str(folder)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    paths = [line for line in lines if "no valid rows" not in line]
-    assert len(paths) == 3 * len(FIGURES)
-    assert all(Path(path).is_file() and Path(path).parent == folder / "figures" for path in paths)
-
-
-@pytest.mark.parametrize(("name", "start"), [
-    ("out.svg", b"<?xml"), ("out.png", b"\x89PNG"), ("out.pdf", b"%PDF"), ("out.SVG", b"<?xml")])
-def test_plot_writes_one_figure_where_it_is_told(
-        make_report: Make, tmp_path: Path, name: str, start: bytes) -> None:
-    folders = [str(make_report()), str(make_report("other"))]
-    assert plot.main(["stale-slots", *folders, "-o", str(tmp_path / name)]) == 0
-    assert (tmp_path / name).read_bytes().startswith(start)
-    assert not Path(folders[0], "figures").exists()
-
-
-@pytest.mark.parametrize(("arguments", "why"), [
-    (["walk-cots", "{run}"], "walk-cost, walk-cost-per-block, complete-walks, walk-and-shootdown"),
-    (["walk-cots"], "walk-cost, walk-cost-per-block, complete-walks, walk-and-shootdown"),
-    ([], "no report folder"), (["walk-cost"], "no report folder"), (["all"], "no report folder"),
-    (["walk-cost", "{run}", "-o", "{run}/x.gif"], ".svg, .png, .pdf"),
-    (["walk-cost", "{run}", "-o", "{run}/none/x.svg"], "none/x.svg: No such file"),
-    (["walk-cost", "{run}", "-o", "{run}/machine.json/x.svg"], "machine.json/x.svg: Not a dir"),
-    (["{run}", "-o", "{run}/x.svg"], "name the one figure"),
-    (["{run}", "{run}"], "-o FILE"), (["walk-cost", "{run}/nothing"], "no such folder"),
-    (["walk-cost", "{run}", "--colour"], "--colour"),
-    (["walk-and-shootdown", "{run}"], "no valid rows for walk-and-shootdown (needs --walk="),
-])
-def test_what_plot_cannot_do_is_one_line_and_exit_2(
-        make_report: Make, capsys: pytest.CaptureFixture[str], arguments: list[str],
-        why: str) -> None:
-    run = str(make_report(shootdowns=("none",), repetitions=1))
-    words = [word.replace("{run}", run) for word in arguments]
-    try:
-        status = plot.main(words)
-    except SystemExit as end:
-        status = int(end.code or 0)
-    printed = capsys.readouterr()
-    assert status == 2 and printed.out == ""
-    assert printed.err.count("\n") == 1 and why in printed.err
-
-
-def test_plot_tells_what_the_rows_do_not_give(
-        make_report: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    assert plot.main(["all", str(make_report(shootdowns=("none",)))]) == 0
-    said = capsys.readouterr().out
-    assert "walk-and-shootdown: no valid rows (needs flush_walk_bench --walk=" in said
 
 
 @pytest.mark.parametrize("program", ["plot", "report"])

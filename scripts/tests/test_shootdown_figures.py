@@ -51,10 +51,10 @@ def drawn(results: Results, name: str, layout: style.Layout = style.WIDE) -> Dra
 
 
 @pytest.mark.parametrize("data, name, layout", [
-    *(("quick", name, style.NARROW_PAGE) for name in FIGURES if name not in (PAIRS, SCALING)),
-    ("quick", "shootdown-latency", style.WIDE), ("eight", SCALING, style.NARROW_PAGE),
+    *(("quick", name, style.NARROW) for name in FIGURES if name not in (PAIRS, SCALING)),
+    ("quick", "shootdown-latency", style.WIDE), ("eight", SCALING, style.NARROW),
     *((data, PAIRS, layout) for data, layout in (
-        ("quick", style.WIDE), ("eight", style.NARROW_PAGE), ("eight", style.WIDE),
+        ("quick", style.WIDE), ("eight", style.NARROW), ("eight", style.WIDE),
         ("many", style.WIDE)))])
 def test_no_two_texts_overlap_and_none_is_cut(
         loaded: dict[str, Results], data: str, name: str, layout: style.Layout) -> None:
@@ -103,7 +103,7 @@ def test_numbers_are_left_away_where_cells_are_small(loaded: dict[str, Results])
     panel = drawn(loaded["many"], PAIRS).axes[0]
     assert not panel.texts and 5 < len(panel.get_xticklabels()) < 32
     assert FIGURES[PAIRS].numbers(FIGURES[PAIRS].collect(loaded["many"])).rows[0][0] == "same core"
-    phone = drawn(loaded["eight"], PAIRS, style.NARROW_PAGE).axes[0]
+    phone = drawn(loaded["eight"], PAIRS, style.NARROW).axes[0]
     assert {len(text.get_text()) for text in phone.texts} == {2}  # without decimals
 
 

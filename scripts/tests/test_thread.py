@@ -131,7 +131,7 @@ def test_the_figure_of_deferral(answered: Path) -> None:
     assert sentence.endswith("From patch 1 on all are covered by the next flush.")
     rows = {row[0:3]: row[3:] for row in figure.numbers(drawn.frame).rows}
     assert rows[("churn, 1 thread", "hull", "v6.4")] == ("100", "80", "80 %", "3", "3", "17")
-    for layout in (style.WIDE, style.NARROW_PAGE):
+    for layout in (style.WIDE, style.NARROW):
         panels = figure.draw(drawn.frame, layout).axes
         assert len(panels) == 2
     (line, other) = panels[0].lines

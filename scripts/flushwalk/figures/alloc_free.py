@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FuncFormatter
 
 from flushwalk import alloc_measures, wording
 from flushwalk.alloc_measures import LOCKS
 from flushwalk.figures import style
+from flushwalk.figures.axes import category_axis, count_axis, number_axis, panel_inches
 from flushwalk.figures.base import Figure, Table, panels
-from flushwalk.results import Results
 
 FREEING = {"same_cpu": "the thread that allocated frees", "other_cpu": "another thread frees"}
 _HELD = ("pages", "revision", "flusher")
@@ -46,39 +45,55 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
     # By default the panels go by name, in which the other CPU would come first.
     parts = sorted(panels(frame, "freeing", lambda value: FREEING[str(value)]),
                    key=lambda part: str(part[1]["freeing"].iloc[0]) == "other_cpu")
-    threads = sorted(frame["threads"].unique())
+    machines = style.machines_in(frame)
     exchanges = bool((frame["exchange_share"] > 0).any())
-    keys = [style.numbered_key(index, wording.count(count, "thread"))
-            for index, count in enumerate(threads)]
+    lines = _lines(frame, machines)
+    keys = [style.numbered_key(index, label) for index, (label, _) in enumerate(lines)]
     keys += [style.patch_key(lock_words(kind), style.wait_colour(kind)) for kind in LOCKS]
     keys += [style.patch_key(_EXCHANGE, style.SHOOTDOWN)] if exchanges else []
     titles = [f"Throughput: {title}" for title, _ in parts]
+    waits = [(title if len(machines) == 1 else f"{title}, {machine}", ours)
+             for title, part in parts for machine in machines
+             for ours in [part[part["report"] == machine]] if len(ours)]
     titles += [f"Waiting, {wording.count(part['threads'].max(), 'thread')}: {title}"
-               for title, part in parts]
+               for title, part in waits]
     drawing, axes = style.new_figure(
         titles, layout, "What striping buys: allocations and frees by stripes",
         f"Pairs of alloc and free a second, median and p10 to p90 band; {held_words(frame)}. "
         "Each panel has its own scale.", keys, own_y_axes=True)
     for panel, (_, part) in zip(axes, parts):
-        _throughput(panel, part, threads)
-    for panel, (_, part) in zip(axes[len(parts):], parts):
+        _throughput(panel, part, [line for _, line in lines], layout.scale)
+    for panel, (_, part) in zip(axes[len(parts):], waits):
         _waiting(panel, _most_threads(part))
     return drawing
 
 
-def _throughput(panel: Axes, part: pd.DataFrame, threads: list[float]) -> None:
-    for index, count in enumerate(threads):
-        line = part[part["threads"] == count].sort_values("queues")
+def _lines(frame: pd.DataFrame, machines: list[str]) -> list[tuple[str, pd.Index]]:
+    """What a line is called, and its rows: one for each number of threads; of several machines
+    one for each, with the most threads that it has."""
+    if len(machines) == 1:
+        return [(wording.count(float(count), "thread"), part.index)
+                for count, part in frame.groupby("threads")]
+    lines = []
+    for machine in machines:
+        ours = frame[frame["report"] == machine]
+        most = ours["threads"].max()
+        lines.append((f"{machine}, {wording.count(most, 'thread')}",
+                      ours[ours["threads"] == most].index))
+    return lines
+
+
+def _throughput(panel: Axes, part: pd.DataFrame, lines: list[pd.Index], scale: str) -> None:
+    for index, rows in enumerate(lines):
+        line = part[part.index.isin(rows)].sort_values("queues")
         if line.empty:  # one thread has no other that frees
             continue
         drawn = style.numbered_line(index)
         panel.fill_between(line["queues"], line["throughput_p10"], line["throughput_p90"],
                            color=drawn["color"], alpha=0.2, linewidth=0)
         panel.plot(line["queues"], line["throughput"], **drawn)
-    style.log_count_axis(panel, list(part["queues"]))
-    panel.set_ylim(0, part["throughput_p90"].max() * 1.14)
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e6:,.4g}"))
-    panel.set_xlabel("queues (stripes, log scale)")
+    count_axis(panel, list(part["queues"]), "queues (stripes)", style.LOG)
+    number_axis(panel, scale, lambda value: f"{value / 1e6:,.4g}")
     panel.set_ylabel("millions of pairs a second")
 
 
@@ -92,8 +107,8 @@ def _waiting(panel: Axes, part: pd.DataFrame) -> None:
         panel.bar(place, height, 0.8, bottom=bottom, color=colour)
         bottom += height
     # As many numbers of queues as there are may be too many for their labels.
-    style.category_axis(panel, queues, "queues (stripes)")
-    room = style.panel_inches(panel) / max(1, len(queues))
+    category_axis(panel, queues, "queues (stripes)")
+    room = panel_inches(panel) / max(1, len(queues))
     widest = max(len(wording.count(value)) for value in queues) * 0.09 + 0.06
     step = max(1, int(np.ceil(widest / room)))
     panel.set_xticks(place[::-1][::step][::-1])
@@ -187,4 +202,4 @@ FIGURE = Figure(
     needs="--threads=1,2 --queues=1,2,4,16,64,256,1024 --pages=1 --samples=2 "
           "--repetitions=100",
     collect=alloc_measures.by_stripes, draw=draw, numbers=numbers, sentence=sentence,
-    reading=reading, bench="alloc_free_bench")
+    reading=reading, bench="alloc_free_bench", scales=(style.LINEAR, style.LOG))

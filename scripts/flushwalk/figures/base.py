@@ -13,7 +13,7 @@ from typing import Callable, Sequence
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from flushwalk.figures.style import Layout
+from flushwalk.figures.style import LINEAR, LOG, Layout
 from flushwalk.measures import walk_rank
 from flushwalk.results import Results
 
@@ -30,7 +30,8 @@ class Table:
 @dataclass(frozen=True)
 class Figure:
     """One figure of the suite. `needs` names what a run must measure for it, as flags of
-    `bench`."""
+    `bench`. `scales`: those it can be drawn in, the first unless told otherwise; of one that has
+    no other, `one_scale` says why. `one_report`: why it cannot show several reports; else empty."""
 
     name: str
     title: str
@@ -41,22 +42,20 @@ class Figure:
     sentence: Callable[[pd.DataFrame], str]
     reading: Callable[[pd.DataFrame], str]
     bench: str = "flush_walk_bench"
+    scales: tuple[str, ...] = (LOG, LINEAR)
+    one_scale: str = ""
+    one_report: str = ""
+
+    @property
+    def about_scales(self) -> str:
+        """Why there is no other scale, as a sentence with a blank before it; or nothing."""
+        return f" {self.one_scale}" if self.one_scale else ""
 
 
 def panels(frame: pd.DataFrame, axis: str,
            name: Callable[[object], str]) -> list[tuple[str, pd.DataFrame]]:
-    """One panel for each report and value of an axis, with its title.
-
-    The report's name is part of the title only where there are several.
-    """
-    several = frame["report"].nunique() > 1
-    result = []
-    for report in frame["report"].unique():
-        ours = frame[frame["report"] == report]
-        for value in sorted(ours[axis].unique()):
-            title = name(value)
-            result.append((f"{report}\n{title}" if several else title, ours[ours[axis] == value]))
-    return result
+    """One panel for each value of an axis, with its title."""
+    return [(name(value), frame[frame[axis] == value]) for value in sorted(frame[axis].unique())]
 
 
 def walks_in(frame: pd.DataFrame) -> Sequence[str]:

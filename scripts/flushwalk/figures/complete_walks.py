@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Drawing
 from flushwalk import complete_measures, measures, wording
 from flushwalk.complete_measures import DIRTY_BLOCK, FLUSH, MEASURES
 from flushwalk.figures import style
+from flushwalk.figures.axes import count_axis, ratio_axis, y_label
 from flushwalk.figures.base import Figure, Table, walks_in
 from flushwalk.results import Results
 from flushwalk.statistics import BASELINE_WALK, geometric_mean
@@ -64,13 +65,11 @@ def _cheaper_check(points: pd.DataFrame) -> str:
 
 
 def _panels(shown: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    several = shown["report"].nunique() > 1
     result = []
-    for (report, measure, full), part in shown.groupby(["report", "measure", "full_percent"],
-                                                       sort=False):
+    for (measure, full), part in shown.groupby(["measure", "full_percent"], sort=False):
         dirty = wording.percent(part["dirty_percent"].iloc[0])
-        title = f"{THINGS[str(measure)].capitalize()}\n{wording.percent(full)} full, {dirty} dirty"
-        result.append((f"{report}\n{title}" if several else title, part))
+        result.append((f"{THINGS[str(measure)].capitalize()}\n"
+                       f"{wording.percent(float(full))} full, {dirty} dirty", part))
     return result
 
 
@@ -83,24 +82,21 @@ def _key(shown: pd.DataFrame, walk: str) -> style.Line2D:
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
     shown = drawn(frame)
-    walks = walks_in(shown)
+    walks, machines = walks_in(shown), style.machines_in(shown)
     line_of_1 = style.Line2D([], [], color=style.walk_colour(BASELINE_WALK), linewidth=1.6,
                              label="free list, locked: 1")
     drawing, axes = style.new_figure(
         [title for title, _ in _panels(shown)], layout, "Complete walks over the free list",
         f"Ratio with its 95 % interval; {wording.held_axes(shown, _HELD)}",
-        [line_of_1, *(_key(shown, walk) for walk in walks)])
+        [line_of_1, *(_key(shown, walk) for walk in walks), *style.machine_keys(machines)])
     for panel, (_, part) in zip(axes, _panels(shown)):
         panel.axhline(1.0, color=style.walk_colour(BASELINE_WALK), linewidth=1.6)
         for walk in walks:
-            line = part[part["walk"] == walk].sort_values("blocks")
-            panel.fill_between(line["blocks"], line["ratio_low"], line["ratio_high"], linewidth=0,
-                               color=style.walk_colour(walk), alpha=0.2)
-            panel.plot(line["blocks"], line["ratio"], **style.walk_line(walk))
-        style.log_count_axis(panel, list(part["blocks"]))
-        panel.set_xlabel("live blocks (log scale)")
-    style.log_ratio_axis(axes[0])
-    style.y_label(axes, "ratio to the free list (log scale)")
+            style.draw_line(panel, part[part["walk"] == walk], machines, "blocks",
+                            ("ratio_low", "ratio", "ratio_high"), style.walk_line(walk))
+        count_axis(panel, list(part["blocks"]), "live blocks", layout.scale)
+    ratio_axis(axes[0], layout.scale)
+    y_label(axes, "ratio to the free list", layout.scale)
     return drawing
 
 
@@ -114,9 +110,10 @@ def numbers(frame: pd.DataFrame) -> Table:
             wording.percent(case.full_percent), wording.percent(case.dirty_percent),
             wording.count(case.visited_blocks), wording.time(case.way_ns),
             wording.time(case.list_ns),
-            wording.ratio(case.ratio, case.ratio_low, case.ratio_high, case.pairs, case.verdict)))
+            wording.short_ratio(case.ratio, case.ratio_low, case.ratio_high, case.pairs,
+                                case.verdict)))
     headers = (*(["report"] if several else []), "compared", "walk", "check", "blocks", "full",
-               "dirty", "visited", "its flush", "the list's flush", "ratio")
+               "dirty", "visited", "its flush", "the list's flush", "ratio (95 %)")
     return Table(headers, tuple(rows), words=4 if several else 3)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from flushwalk import counter_measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import count_axis, number_axis
 from flushwalk.figures.base import Figure, Table, walks_in
 from flushwalk.results import Results
 
@@ -30,31 +30,26 @@ def _rank(kind: str) -> int:
 
 
 def _panels(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    several = frame["report"].nunique() > 1
     parts = []
-    for (report, role, counter), part in frame.groupby(["report", "role", "counter"], sort=False):
+    for (role, counter), part in frame.groupby(["role", "counter"], sort=False):
         operation = str(part["operation"].iloc[0])
-        title = f"{counter}\n{role}, {_OPERATIONS.get(operation, 'a ' + operation)}"
-        parts.append((f"{report}\n{title}" if several else title, part))
+        parts.append((f"{counter}\n{role}, {_OPERATIONS.get(operation, 'a ' + operation)}", part))
     return parts[:_MOST_PANELS]
 
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
     parts = _panels(frame)
-    walks = walks_in(frame)
+    walks, machines = walks_in(frame), style.machines_in(frame)
     drawing, axes = style.new_figure(
         [title for title, _ in parts], layout, "Counters by walk",
         f"Median over the repetitions; {wording.held_axes(frame, _HELD)}",
-        [style.walk_key(walk) for walk in walks], own_y_axes=True)
+        [*(style.walk_key(walk) for walk in walks), *style.machine_keys(machines)], own_y_axes=True)
     for panel, (_, part) in zip(axes, parts):
         for walk in walks:
-            line = part[part["walk"] == walk].sort_values("blocks")
-            panel.plot(line["blocks"], line["value"], **style.walk_line(walk))
-        style.log_count_axis(panel, list(part["blocks"]))
-        panel.set_xlabel("live blocks (log scale)")
-        panel.set_ylim(0, float(part["value"].max()) * 1.1)
-        panel.yaxis.set_major_locator(MaxNLocator(5))
-        panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+            style.draw_line(panel, part[part["walk"] == walk], machines, "blocks",
+                            ("value", "value", "value"), style.walk_line(walk))
+        count_axis(panel, list(part["blocks"]), "live blocks", layout.scale)
+        number_axis(panel, layout.scale, _short)
     return drawing
 
 
@@ -89,10 +84,11 @@ def sentence(frame: pd.DataFrame) -> str:
 
 
 def reading(frame: pd.DataFrame) -> str:
-    hidden = frame.groupby(["report", "role", "counter"]).ngroups - _MOST_PANELS
+    hidden = frame.groupby(["role", "counter"]).ngroups - _MOST_PANELS
     more = f" {hidden} more are in the table." if hidden > 0 else ""
     return ("Counted exactly around the timed parts, by each thread for itself; counters that "
-            f"stayed at 0 are not drawn.{more} Held: {wording.held_axes(frame, _HELD)}.")
+            f"stayed at 0 are not drawn, and where one did a line on the log scale has no "
+            f"point.{more} Held: {wording.held_axes(frame, _HELD)}.")
 
 
 FIGURE = Figure(

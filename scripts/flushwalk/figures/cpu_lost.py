@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from flushwalk import responder_measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import panel_inches
 from flushwalk.figures.base import Figure, Table
 from flushwalk.results import Results
 from flushwalk.shootdown_measures import rank
@@ -29,6 +30,7 @@ def _idle(frame: pd.DataFrame) -> float:
 
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
+    machines = style.machines_in(frame)
     names = sorted((str(name) for name in frame["operation"].unique()), key=rank)
     keys = [style.numbered_key(index, name) for index, name in enumerate(names)]
     idle = _idle(frame)
@@ -38,18 +40,16 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
     drawing, (panel,) = style.new_figure(
         [wording.axis_words("responders", float(frame["responders"].iloc[0]))], layout,
         "What shootdowns take of a responder's CPU",
-        "Share of its time in clock gaps by operations a second: median and p10 to p90 band", keys)
+        "Share of its time in clock gaps by operations a second: median and p10 to p90 band",
+        [*keys, *style.machine_keys(machines)])
     for index, name in enumerate(names):
-        line = frame[frame["operation"] == name].sort_values("operations_a_second")
-        look = style.numbered_line(index)
-        panel.fill_between(line["operations_a_second"], line["p10"], line["p90"],
-                           color=look["color"], alpha=0.2, linewidth=0)
-        panel.plot(line["operations_a_second"], line["lost"], **look)
+        style.draw_line(panel, frame[frame["operation"] == name], machines, "operations_a_second",
+                        ("p10", "lost", "p90"), style.numbered_line(index))
     if not math.isnan(idle):
         panel.axhline(idle, color=style.SHOOTDOWN, linestyle=(0, (3, 2)), linewidth=1.2)
     panel.set_xlim(0, frame["operations_a_second"].max() * 1.06)
     panel.set_ylim(0, frame["p90"].max() * 1.14)
-    panel.xaxis.set_major_locator(MaxNLocator(max(2, int(style.panel_inches(panel) / 0.8))))
+    panel.xaxis.set_major_locator(MaxNLocator(max(2, int(panel_inches(panel) / 0.8))))
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.count(value)))
     panel.set_xlabel("operations a second that were reached")
     panel.set_ylabel("lost of a responder's time (%)")
@@ -103,4 +103,5 @@ FIGURE = Figure(
     needs="--operation=mprotect --arms=operation,none --responders=1 --rate=1000,4000,16000 "
           "--samples=100 --repetitions=12",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence, reading=reading,
-    bench="shootdown_bench")
+    bench="shootdown_bench", scales=(style.LINEAR,),
+    one_scale="A share of all has no other scale than the linear one.")

@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from flushwalk import wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import y_label
 from flushwalk.figures.base import Figure, Table
 from flushwalk.results import Results
 from flushwalk.thread_measures import deferrals
@@ -25,10 +26,8 @@ def _load_name(load: str, threads: int) -> str:
 
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
-    several = frame["report"].nunique() > 1
-    groups = list(frame.groupby(["report", "load", "threads"], sort=False))
-    titles = [(f"{report}\n" if several else "") + _load_name(str(load), int(threads))
-              for (report, load, threads), _ in groups]
+    groups = list(frame.groupby(["load", "threads"], sort=False))
+    titles = [_load_name(str(load), int(threads)) for (load, threads), _ in groups]
     revisions = [name for name in _REVISIONS if name in set(frame["revision"])]
     drawing, axes = style.new_figure(
         titles, layout, "Deferred, not missed: flushes until a freed page is covered",
@@ -47,7 +46,7 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} %"))
         panel.set_xlabel("flushes")
-    style.y_label(axes, "pages that wait")
+    y_label(axes, "pages that wait")
     return drawing
 
 
@@ -58,19 +57,18 @@ def _at_percent(part: pd.DataFrame, percent: float) -> int:
 
 
 def numbers(frame: pd.DataFrame) -> Table:
-    several = frame["report"].nunique() > 1
     rows = []
-    for key, part in frame.groupby(["report", "load", "threads", "revision"], sort=False):
-        report, load, threads, revision = key
+    for key, part in frame.groupby(["load", "threads", "revision"], sort=False):
+        load, threads, revision = key
         longer = part.loc[part["flushes"] > 1, "pages"].sum()
         rows.append((
-            *([str(report)] if several else []), _load_name(str(load), int(threads)),
+            _load_name(str(load), int(threads)),
             str(part["gather"].iloc[0]), str(revision), wording.count(part["pages"].sum()),
             wording.count(longer), wording.share(longer, part["pages"].sum()),
             *(wording.count(_at_percent(part, percent)) for percent in (50, 90, 100))))
-    headers = (*(["report"] if several else []), "load", "gather", "revision", "pages",
+    headers = ("load", "gather", "revision", "pages",
                "later than promised", "share", "p50", "p90", "max")
-    return Table(headers, tuple(rows), words=4 if several else 3)
+    return Table(headers, tuple(rows), words=3)
 
 
 def sentence(frame: pd.DataFrame) -> str:
@@ -103,4 +101,6 @@ FIGURE = Figure(
     title="Deferred, not missed: flushes until a freed page is covered",
     needs="",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence,
-    reading=reading, bench="thread_answers")
+    reading=reading, bench="thread_answers", scales=(style.LINEAR,),
+    one_scale="A share of all has no other scale than the linear one.",
+    one_report="each load is a distribution of its own, and most do not depend on the machine")

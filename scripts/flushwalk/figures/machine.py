@@ -171,4 +171,5 @@ TITLE = "The machine, and who ran where"
 
 FIGURE = Figure(
     name="machine", title=TITLE, needs=f"(any case: it writes {topology.FILE})",
-    collect=collect, draw=draw, numbers=numbers, sentence=sentence, reading=reading)
+    collect=collect, draw=draw, numbers=numbers, sentence=sentence, reading=reading,
+    scales=(style.LINEAR,), one_scale="It is a plan, whose sizes say nothing: it has no scale.")

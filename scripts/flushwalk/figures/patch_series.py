@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Sequence
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
 from flushwalk import patch_measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import on_scale, time_axis
 from flushwalk.figures.base import Figure, Table
 from flushwalk.patch_measures import REVISIONS
 from flushwalk.results import Results
@@ -35,10 +39,9 @@ def _what(shootdown: object) -> str:
 
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
-    several = frame["report"].nunique() > 1
-    groups = list(frame.groupby(["report", "workload"], sort=False))
-    titles = [(f"{report}\n" if several else "") + wording.walk_name(str(workload))
-              for (report, workload), _ in groups]
+    groups = list(frame.groupby("workload", sort=False))
+    titles = [wording.walk_name(str(workload)) for workload, _ in groups]
+    machines = style.machines_in(frame)
     revisions = [name for name in REVISIONS if name in set(frame["revision"])]
     keys = [Line2D([], [], color=_LOOKS[what][0], marker=_LOOKS[what][1], markersize=4.5,
                    label=label)
@@ -46,38 +49,47 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
             if (frame["shootdown"].map(_what) == what).any()]
     keys.append(Line2D([], [], color=style.INK, marker="o", markersize=6, linestyle="",
                        markerfacecolor=style.PAPER, label="open: pages left stale"))
+    keys += style.machine_keys(machines)
     drawing, axes = style.new_figure(
         titles, layout, "What each patch bought: time of a round",
         "Medians by revision, with whiskers from p10 to p90. Each panel has its own scale.",
         keys, own_y_axes=True)
     for panel, (_, part) in zip(axes, groups):
-        for shootdown, line in part.groupby("shootdown", sort=False):
-            colour, marker = _LOOKS[_what(shootdown)]
-            place = [revisions.index(name) for name in line["revision"]]
-            panel.errorbar(
-                place, line["p50_ns"],
-                yerr=[(line["p50_ns"] - line["p10_ns"]).clip(lower=0),
-                      (line["p90_ns"] - line["p50_ns"]).clip(lower=0)],
-                color=colour, linewidth=1.2, elinewidth=1.0, zorder=2)
-            for x, y, stale in zip(place, line["p50_ns"], line["stale_slots"]):
-                panel.plot([x], [y], color=colour, marker=marker, zorder=3,
-                           markersize=6 if stale > 0 else 4.5,
-                           markerfacecolor=style.PAPER if stale > 0 else colour)
+        for (machine, shootdown), line in part.groupby(["report", "shootdown"], sort=False):
+            look = {"color": _LOOKS[_what(shootdown)][0]}
+            look = style.on_machine(look, machines.index(str(machine)), machines)
+            _line(panel, line, [revisions.index(name) for name in line["revision"]],
+                  look.get("linestyle", "-"))
         panel.set_xticks(range(len(revisions)))
         panel.set_xticklabels(revisions)
         panel.set_xlim(-0.5, len(revisions) - 0.5)
         panel.set_xlabel("revision")
-        panel.set_ylabel("time of a round")
-        style.log_time_axis(panel)
+        panel.set_ylabel(on_scale("time of a round", layout.scale))
+        time_axis(panel, layout.scale)
     return drawing
+
+
+def _line(panel: Axes, line: pd.DataFrame, place: Sequence[int], dashes: Any) -> None:
+    """Of one machine: alone, or with shootdowns."""
+    colour, marker = _LOOKS[_what(line["shootdown"].iloc[0])]
+    panel.errorbar(
+        place, line["p50_ns"],
+        yerr=[(line["p50_ns"] - line["p10_ns"]).clip(lower=0),
+              (line["p90_ns"] - line["p50_ns"]).clip(lower=0)],
+        color=colour, linewidth=1.2, elinewidth=1.0, zorder=2, linestyle=dashes)
+    for stale, size, face in ((True, 6, style.PAPER), (False, 4.5, colour)):
+        points = [(x, y) for x, y, slots in zip(place, line["p50_ns"], line["stale_slots"])
+                  if (slots > 0) == stale]
+        panel.plot([x for x, _ in points], [y for _, y in points], color=colour, marker=marker,
+                   linestyle="", zorder=3, markersize=size, markerfacecolor=face)
 
 
 def numbers(frame: pd.DataFrame) -> Table:
     several = frame["report"].nunique() > 1
     rows = []
     for case in frame.itertuples():
-        compared = wording.ratio(case.ratio, case.ratio_low, case.ratio_high, case.pairs,
-                                 case.verdict) if case.before else ""
+        compared = wording.short_ratio(case.ratio, case.ratio_low, case.ratio_high, case.pairs,
+                                       case.verdict) if case.before else ""
         rows.append((
             *([case.report] if several else []), wording.walk_name(str(case.workload)),
             str(case.shootdown), str(case.revision), wording.time(case.p50_ns), compared,
@@ -85,7 +97,7 @@ def numbers(frame: pd.DataFrame) -> Table:
             wording.count(case.visited_blocks), wording.count(case.block_locks),
             wording.count(case.flushed_pages), wording.count(case.stale_slots)))
     headers = (*(["report"] if several else []), "workload", "shootdown", "revision", "round",
-               "over the one before", "its flushes", "visited", "block locks", "pages flushed",
+               "over the one before (95 %)", "its flushes", "visited", "block locks", "pages flushed",
                "stale")
     return Table(headers, tuple(rows), words=4 if several else 3)
 

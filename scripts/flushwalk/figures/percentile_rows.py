@@ -15,12 +15,14 @@ from matplotlib.lines import Line2D
 
 from flushwalk import wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import linear_time_across, log_time_across
 from flushwalk.figures.base import panels
 
 # Column, marker, size and what it is called. p50 is drawn last, above the others.
 _MARKS = (("max", "x", 5.0, "max"), ("p999", "s", 3.5, "p99.9"), ("p99", "^", 4.5, "p99"),
           ("p90", "d", 4.0, "p90"), ("p50", "o", 5.5, "median and its 95 % interval"))
 _ROW = 0.235  # inches
+ONE_REPORT = "a row is a distribution of one machine"
 
 
 class Beside(NamedTuple):
@@ -46,12 +48,15 @@ def draw(frame: pd.DataFrame, layout: style.Layout, title: str, subtitle: str, a
         subtitle, keys, panel_height=_ROW * (len(rows) + 0.6), labels=rows)
     for panel, (_, part) in zip(axes, parts):
         _panel(panel, part, rows, beside)
-        panel.set_xlabel(f"{axis_label} (log scale)")
     low = min(panel.get_xlim()[0] for panel in axes)
     high = max(panel.get_xlim()[1] for panel in axes)
     for panel in axes:
+        if layout.scale == style.LINEAR:
+            linear_time_across(panel, float(frame["max"].max()), f"{axis_label}, linear scale")
+            continue
         panel.set_xlim(low, high)
-        style.log_time_across(panel)
+        log_time_across(panel)
+        panel.set_xlabel(f"{axis_label} (log scale)")
     return drawing
 
 

@@ -38,10 +38,8 @@ def _two_digits(value: float) -> str:
 
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
-    several = frame["report"].nunique() > 1
-    groups = list(frame.groupby(["report", "responders", "gap_pages"], sort=False))
-    titles = [(f"{report}\n" if several else "") + f"{_responders(responders)}, "
-              f"{_gap_words(gap)}" for (report, responders, gap), _ in groups]
+    groups = list(frame.groupby(["responders", "gap_pages"], sort=False))
+    titles = [f"{_responders(responders)}, {_gap_words(gap)}" for (responders, gap), _ in groups]
     shown = [name for name in _LOOKS if name in set(frame["wins"])]
     keys = [style.patch_key(label, colour) for colour, _, label in (_LOOKS[name] for name in shown)]
     keys.append(Line2D([], [], color=style.INK, linewidth=1.6,
@@ -101,28 +99,27 @@ def _ceiling(panel: Axes, ranges: Sequence[float], pages: Sequence[float], ceili
 
 
 def numbers(frame: pd.DataFrame) -> Table:
-    several = frame["report"].nunique() > 1
     rows = tuple((
-        *([str(case.report)] if several else []), range_measures.gap_words(case.gap_pages),
+        range_measures.gap_words(case.gap_pages),
         str(case.wins), wording.count(case.responders), wording.count(case.pages),
         wording.count(case.ranges),
         wording.time(case.hull_ns), wording.time(case.array_ns), wording.time(case.full_ns),
-        wording.ratio(case.array_ratio, case.array_low, case.array_high, case.array_pairs,
-                      case.array_verdict),
-        wording.ratio(case.full_ratio, case.full_low, case.full_high, case.full_pairs,
-                      case.full_verdict)) for case in frame.itertuples())
-    headers = (*(["report"] if several else []), "gap", "cheapest", "responders", "pages in each",
-               "ranges", "hull", "array", "full", "array over hull", "full over hull")
-    return Table(headers, rows, words=3 if several else 2)
+        wording.short_ratio(case.array_ratio, case.array_low, case.array_high, case.array_pairs,
+                            case.array_verdict),
+        wording.short_ratio(case.full_ratio, case.full_low, case.full_high, case.full_pairs,
+                            case.full_verdict)) for case in frame.itertuples())
+    headers = ("gap", "cheapest", "responders", "pages in each",
+               "ranges", "hull", "array", "full", "array over hull (95 %)",
+               "full over hull (95 %)")
+    return Table(headers, rows, words=2)
 
 
 def sentence(frame: pd.DataFrame) -> str:
     said = []
-    for (report, responders), part in frame.groupby(["report", "responders"], sort=False):
+    for responders, part in frame.groupby("responders", sort=False):
         counts = part["wins"].value_counts()
         each = wording.listing(f"{name} at {wording.count(counts.get(name, 0))}" for name in _LOOKS)
-        where = f"{report}, " if frame["report"].nunique() > 1 else ""
-        said.append(f"{where}{_responders(responders)}, "
+        said.append(f"{_responders(float(responders))}, "
                     f"{wording.count(len(part), 'point')}: {each}")
     return f"Cheapest, with {'; with '.join(said)}."
 
@@ -143,4 +140,6 @@ FIGURE = Figure(
     title="Where the array of ranges beats the hull",
     needs="--ranges=1,2,4,16 --pages=1,8,33,34 --gap=0,block,1g,255g --responders=1",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence,
-    reading=reading, bench="flush_range_bench")
+    reading=reading, bench="flush_range_bench", scales=(style.LINEAR,),
+    one_scale="It is a map of the points that were measured: its axes have no scale.",
+    one_report="a cell of the map has room for one machine")

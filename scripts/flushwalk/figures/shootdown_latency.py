@@ -95,4 +95,4 @@ FIGURE = Figure(
     needs="--operation=mprotect,munmap,dontneed --arms=all --responders=0,1 --rate=0 --samples=1050 "
           "--repetitions=10",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence, reading=reading,
-    bench="shootdown_bench")
+    bench="shootdown_bench", one_report=percentile_rows.ONE_REPORT)

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from flushwalk import shootdown_measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import count_axis, on_scale, time_axis
 from flushwalk.figures.base import Figure, Table, panels
 from flushwalk.shootdown_measures import rank
 
@@ -27,27 +28,22 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
     parts = panels(frame, "responders", lambda count: wording.count(float(str(count)), "responder"))
     ceiling = float(frame["ceiling"].iloc[0])
     keys = [style.numbered_key(index, name) for index, name in enumerate(names)]
+    machines = style.machines_in(frame)
     keys.append(Line2D([], [], color=style.INK, linestyle=(0, (3, 2)), linewidth=1.2,
                        label=f"above {ceiling:,.0f} pages everything is flushed"))
     drawing, axes = style.new_figure(
         [title for title, _ in parts], layout, "A shootdown by its pages",
-        "Time of one operation: median and p10 to p90 band. Each panel has its own scale.", keys,
-        own_y_axes=True)
+        "Time of one operation: median and p10 to p90 band. Each panel has its own scale.",
+        [*keys, *style.machine_keys(machines)], own_y_axes=True)
     for panel, (_, part) in zip(axes, parts):
         for index, name in enumerate(names):
-            line = part[part["operation"] == name].sort_values("pages")
-            if line.empty:
-                continue
-            look = style.numbered_line(index)
-            panel.fill_between(line["pages"], line["p10"], line["p90"], color=look["color"],
-                               alpha=0.2, linewidth=0)
-            panel.plot(line["pages"], line["p50"], **look)
+            style.draw_line(panel, part[part["operation"] == name], machines, "pages",
+                            ("p10", "p50", "p90"), style.numbered_line(index))
         panel.axvline(math.sqrt(ceiling * (ceiling + 1)), color=style.INK, linewidth=1.2,
                       linestyle=(0, (3, 2)))
-        style.log_count_axis(panel, list(part["pages"]))
-        panel.set_xlabel("pages (log scale)")
-        style.log_time_axis(panel)
-        panel.set_ylabel("time of an operation (log scale)")
+        count_axis(panel, list(part["pages"]), "pages", layout.scale)
+        time_axis(panel, layout.scale)
+        panel.set_ylabel(on_scale("time of an operation", layout.scale))
     return drawing
 
 

@@ -218,4 +218,6 @@ FIGURE = Figure(
     needs="--responders=1 --rate=0 --samples=100 --repetitions=8 --cpus=A,B for every pair of CPUs: "
           "scripts/run --pairs",
     collect=pair_measures.pairs, draw=draw, numbers=numbers, sentence=sentence, reading=reading,
-    bench="shootdown_bench")
+    bench="shootdown_bench", scales=(style.LINEAR,),
+    one_scale="It is a map of pairs of CPUs: its axes have no scale.",
+    one_report="a cell of the map has room for one machine")

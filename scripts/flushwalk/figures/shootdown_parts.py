@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from flushwalk import shootdown_measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import linear_time_across
 from flushwalk.figures.base import Figure, Table, panels
 from flushwalk.shootdown_measures import PARTS
 
@@ -56,8 +57,8 @@ def _stack(panel: Axes, part: pd.DataFrame, rows: list[str]) -> None:
     reach = np.nan_to_num([time - part["time_low"], part["time_high"] - time])
     panel.errorbar(time, place, xerr=reach, fmt="D", markersize=4.5, color=style.INK, capsize=3,
                    linewidth=1.2)
-    style.linear_time_across(panel, float(np.nanmax([*left, *time, *part["time_high"]])),
-                             "time of an operation")
+    linear_time_across(panel, float(np.nanmax([*left, *time, *part["time_high"]])),
+                       "time of an operation")
     panel.set_yticks(range(len(rows)))
     panel.set_yticklabels(rows)
     panel.set_ylim(len(rows) - 0.4, -0.6)
@@ -116,4 +117,6 @@ FIGURE = Figure(
     needs="--operation=mprotect,munmap,dontneed --arms=all --responders=0,1 --rate=0 --samples=1050 "
           "--repetitions=10",
     collect=shootdown_measures.parts, draw=draw, numbers=numbers, sentence=sentence,
-    reading=reading, bench="shootdown_bench")
+    reading=reading, bench="shootdown_bench", scales=(style.LINEAR,),
+    one_scale="What is stacked adds up on a linear scale only.",
+    one_report="a row is the stack of one machine")

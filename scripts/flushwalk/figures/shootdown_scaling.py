@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from flushwalk import scaling_measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import count_axis, on_scale, time_axis
 from flushwalk.figures.base import Figure, Table
 from flushwalk.scaling_measures import (
     EXTRAPOLATED, EXTRAPOLATED_CPUS, FITTED, FLOOR, MEASURED, MIN_COUNTS)
@@ -35,10 +36,9 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
         f"their 95 % band.{_machines(frame)}", keys, panel_height=3.4)
     for index, name in enumerate(names):
         _line(panel, frame[frame["series"] == name], index)
-    style.log_count_axis(panel, _marked(frame))
-    panel.set_xlabel("responders (log scale)")
-    style.log_time_axis(panel)
-    panel.set_ylabel("time of an operation (log scale)")
+    count_axis(panel, _marked(frame), "responders", layout.scale)
+    time_axis(panel, layout.scale)
+    panel.set_ylabel(on_scale("time of an operation", layout.scale))
     return drawing
 
 
@@ -140,4 +140,5 @@ FIGURE = Figure(
     needs="--operation=mprotect,munmap,dontneed --arms=operation,membarrier --responders=1,2,4,7 "
           "--rate=0 --samples=100 --repetitions=20",
     collect=scaling_measures.by_responders, draw=draw, numbers=numbers, sentence=sentence,
-    reading=reading, bench="shootdown_bench")
+    reading=reading, bench="shootdown_bench",
+    one_report="its dashes are what is extrapolated, and can name no machine")

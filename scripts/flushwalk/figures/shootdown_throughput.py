@@ -6,10 +6,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FuncFormatter
 
 from flushwalk import throughput_measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import count_axis, number_axis, on_scale, time_axis
 from flushwalk.figures.base import Figure, Table, panels
 from flushwalk.shootdown_measures import OPERATION, rank
 from flushwalk.throughput_measures import ARMS
@@ -21,38 +21,33 @@ _LABELS = {OPERATION: "the operation", "untouched": "on untouched pages: its loc
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
     arms = [arm for arm in ARMS if (frame["arm"] == arm).any()]
     parts = panels(frame, "operation", str)
+    machines = style.machines_in(frame)
     titles = [f"{title}: {what}" for title, _ in parts
               for what in ("of all threads", "of one call")]
     drawing, axes = style.new_figure(
         titles, layout, "Shootdowns from all threads at once",
         "Threads of one process, each with pages of its own: operations a second (median, p10 to p90 "
         "band), and the median time of one call. Each panel has its own scale.",
-        [style.numbered_key(index, _LABELS[arm]) for index, arm in enumerate(arms)],
+        [*(style.numbered_key(index, _LABELS[arm]) for index, arm in enumerate(arms)),
+         *style.machine_keys(machines)],
         own_y_axes=True)
     for at, (_, part) in enumerate(parts):
         for index, arm in enumerate(arms):
-            line = part[part["arm"] == arm].sort_values("initiators")
-            if line.empty:
-                continue
-            look = style.numbered_line(index)
-            axes[2 * at].fill_between(line["initiators"], line["p10"], line["p90"], alpha=0.2,
-                                      color=look["color"], linewidth=0)
-            axes[2 * at].plot(line["initiators"], line["throughput"], **look)
-            axes[2 * at + 1].plot(line["initiators"], line["call_ns"], **look)
-        _axes(axes[2 * at], axes[2 * at + 1], list(part["initiators"]))
+            for panel, columns in ((axes[2 * at], ("p10", "throughput", "p90")),
+                                   (axes[2 * at + 1], ("call_ns", "call_ns", "call_ns"))):
+                style.draw_line(panel, part[part["arm"] == arm], machines, "initiators", columns,
+                                style.numbered_line(index))
+        _axes(axes[2 * at], axes[2 * at + 1], list(part["initiators"]), layout.scale)
     return drawing
 
 
-def _axes(rates: Axes, times: Axes, initiators: list[float]) -> None:
+def _axes(rates: Axes, times: Axes, initiators: list[float], scale: str) -> None:
     for panel in (rates, times):
-        style.log_count_axis(panel, initiators)
-        panel.set_xlabel("threads that initiate (log scale)")
-    rates.set_yscale("log")
-    rates.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
-    rates.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
-    rates.set_ylabel("operations a second (log scale)")
-    style.log_time_axis(times)
-    times.set_ylabel("time of a call (log scale)")
+        count_axis(panel, initiators, "threads that initiate", scale)
+    number_axis(rates, scale, _short)
+    rates.set_ylabel(on_scale("operations a second", scale))
+    time_axis(times, scale)
+    times.set_ylabel(on_scale("time of a call", scale))
 
 
 def _short(value: float) -> str:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure as Drawing
 
 from flushwalk import measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import bars_fit, category_axis, y_label
 from flushwalk.figures.base import Figure, Table, panels, walks_in
 from flushwalk.results import Results
 
@@ -47,10 +48,9 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
         against = str(part["against"].iloc[0])
         values = sorted(part[against].unique())
         width = 0.8 / len(walks)
-        style.category_axis(panel, values, "full blocks (% of all)" if against == "full_percent"
-                            else "live blocks")
-        labels = style.bars_fit(panel, width, [wording.count(slots) for slots in
-                                               part["stale_slots"]])
+        category_axis(panel, values, "full blocks (% of all)" if against == "full_percent"
+                      else "live blocks")
+        labels = bars_fit(panel, width, [wording.count(slots) for slots in part["stale_slots"]])
         for at, walk in enumerate(walks):
             bars = part[part["walk"] == walk].drop_duplicates(against).set_index(against)
             bars = bars.reindex(values)
@@ -62,22 +62,20 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
                                    va="bottom", textcoords="offset points")
         panel.set_ylim(0, 112)
         panel.set_yticks(range(0, 101, 25))
-    style.y_label(axes, "stale slots (% of the freed ones)")
+    y_label(axes, "stale slots (% of the freed ones)")
     return drawing
 
 
 def numbers(frame: pd.DataFrame) -> Table:
-    several = frame["report"].nunique() > 1
     rows = []
     for case in frame.itertuples():
         rows.append((
-            *([case.report] if several else []), wording.walk_name(case.walk), case.gather,
+            wording.walk_name(case.walk), case.gather,
             wording.count(case.blocks), wording.percent(case.full_percent),
             f"{wording.count(case.dirty_blocks)} of {wording.count(case.dirty_blocks_total)}",
             f"{wording.count(case.stale_slots)} of {wording.count(case.dirty_slots_total)}"))
-    headers = (*(["report"] if several else []), "walk", "gather", "blocks", "full",
-               "dirty blocks found", "slots left stale")
-    return Table(headers, tuple(rows), words=3 if several else 2)
+    return Table(("walk", "gather", "blocks", "full", "dirty blocks found", "slots left stale"),
+                 tuple(rows), words=2)
 
 
 def left_stale(case: pd.Series) -> str:
@@ -98,13 +96,12 @@ def left_stale(case: pd.Series) -> str:
 
 def sentence(frame: pd.DataFrame) -> str:
     said = []
-    for (report, gather), group in frame.groupby(["report", "gather"], sort=False):
+    for gather, group in frame.groupby("gather", sort=False):
         part = measures.at_usual_size(group)
         size = wording.held_axes(part, ("blocks", "full_percent", "dirty_percent"))
         each = wording.listing(f"the {wording.walk_name(case['walk'])} walk {left_stale(case)}"
                                for _, case in part.iterrows())
-        prefix = f"{report}: at" if frame["report"].nunique() > 1 else "At"
-        said.append(f"{prefix} {size}, gather {gather}: {each}.")
+        said.append(f"At {size}, gather {gather}: {each}.")
     return " ".join(said)
 
 
@@ -120,4 +117,6 @@ FIGURE = Figure(
     title="Stale slots left when the flush has returned",
     needs="--walk=free_list,xarray --shootdown=none --blocks=4096 --full=0,25,50,75,100",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence,
-    reading=reading)
+    reading=reading, scales=(style.LINEAR,),
+    one_scale="A share of all has no other scale than the linear one.",
+    one_report="slots are counted by a ledger, and no machine changes their number")

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure as Drawing
 
 from flushwalk import responder_measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import count_axis, time_axis, y_label
 from flushwalk.figures.base import Figure, Table, panels
 from flushwalk.results import Results
 from flushwalk.shootdown_measures import rank
@@ -28,23 +29,22 @@ def _first(frame: pd.DataFrame) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
     shown = _first(frame)
+    machines = style.machines_in(shown)
     keys = [style.numbered_key(index, label) for index, (_, label) in enumerate(_LINES)]
     parts = panels(shown, "operation", lambda name: f"{name}, "
                    f"{wording.axis_words('responders', float(shown['responders'].iloc[0]))}")
     drawing, axes = style.new_figure(
         [title for title, _ in parts], layout, "What a shootdown takes out of a responder's TLB",
         "Time to read (and read the clock after) each page of a working set once: median, and of the "
-        "first line the p10 to p90 band", keys)
+        "first line the p10 to p90 band", [*keys, *style.machine_keys(machines)])
     for panel, (_, part) in zip(axes, parts):
-        pages = part["working_set_pages"]
-        panel.fill_between(pages, part["p10"], part["p90"], alpha=0.2, linewidth=0,
-                           color=style.numbered_line(0)["color"])
         for index, (column, _) in enumerate(_LINES):
-            panel.plot(pages, part[column], **style.numbered_line(index))
-        style.log_count_axis(panel, list(pages))
-        panel.set_xlabel("pages of the working set (log scale)")
-    style.log_time_axis(axes[0])
-    style.y_label(axes, "time to read all of it (log scale)")
+            columns = ("p10", column, "p90") if index == 0 else (column, column, column)
+            style.draw_line(panel, part, machines, "working_set_pages", columns,
+                            style.numbered_line(index))
+        count_axis(panel, list(part["working_set_pages"]), "pages of the working set", layout.scale)
+    time_axis(axes[0], layout.scale)
+    y_label(axes, "time to read all of it", layout.scale)
     return drawing
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from flushwalk import measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import bars_fit, category_axis, linear_time_axis
 from flushwalk.figures.base import Figure, Table, panels, walks_in
 from flushwalk.results import Results
 
@@ -33,7 +37,7 @@ def _backend_rank(name: object) -> tuple[bool, int, str]:
 
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
-    walks = walks_in(frame)
+    walks, machines = walks_in(frame), style.machines_in(frame)
     parts = sorted(panels(frame, "shootdown", str),
                    key=lambda part: _backend_rank(part[1]["shootdown"].iloc[0]))
     own = [axis for axis in (*_HELD, "gather") if frame[axis].nunique() > 1]
@@ -41,32 +45,46 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
               for title, part in parts]
     drawing, axes = style.new_figure(
         titles, layout, "Walk and shootdown: time of a flush",
-        f"Stacked medians; {wording.held_axes(frame, (*_HELD, 'gather'))}. "
-        "Each panel has its own scale.",
+        "Stacked medians, with the shootdown's 95 % interval; "
+        f"{wording.held_axes(frame, (*_HELD, 'gather'))}. Each panel has its own scale.",
         [*(style.patch_key(f"walk: {wording.walk_name(walk)}", style.walk_colour(walk))
-           for walk in walks), style.patch_key("shootdown", style.SHOOTDOWN)], own_y_axes=True)
+           for walk in walks), style.patch_key("shootdown", style.SHOOTDOWN),
+         *style.machine_keys(machines, bars=True)], own_y_axes=True)
     for panel, (_, part) in zip(axes, parts):
-        responders = sorted(part["responders"].unique())
-        width = 0.8 / len(walks)
-        tops: list[tuple[float, float]] = []
-        for at, walk in enumerate(walks):
-            bars = part[part["walk"] == walk].drop_duplicates("responders").set_index("responders")
-            bars = bars.reindex(responders)
-            place = np.arange(len(responders)) + (at - (len(walks) - 1) / 2) * width
-            alone = bars["walk_ns"].to_numpy(dtype=float)
-            added = bars["shootdown_ns"].to_numpy(dtype=float)
-            panel.bar(place, alone, width * 0.92, color=style.walk_colour(walk))
-            panel.bar(place, added, width * 0.92, bottom=alone, color=style.SHOOTDOWN)
-            tops += [(x, top) for x, top in zip(place, alone + added) if np.isfinite(top)]
-        style.category_axis(panel, responders, "responders (threads)")
-        highest = max((top for _, top in tops), default=0.0)
-        unit = style.linear_time_axis(panel, highest, "time of a flush")
-        words = [wording.three_digits(top / unit) for _, top in tops]
-        if style.bars_fit(panel, width, words):
-            for (x, top), word in zip(tops, words):
-                panel.annotate(word, (x, top), (0, 2), ha="center", va="bottom",
-                               textcoords="offset points")
+        _bars(panel, part, [(walk, machine) for walk in walks for machine in machines], machines)
     return drawing
+
+
+def _bars(panel: Axes, part: pd.DataFrame, kinds: Sequence[tuple[str, str]],
+          machines: Sequence[str]) -> None:
+    """A stack for each number of responders and kind, which is a walk and a machine."""
+    responders = sorted(part["responders"].unique())
+    width = 0.8 / len(kinds)
+    tops: list[tuple[float, float, float]] = []  # with the reach of the interval above the top
+    for at, (walk, machine) in enumerate(kinds):
+        bars = part[(part["walk"] == walk) & (part["report"] == machine)]
+        bars = bars.drop_duplicates("responders").set_index("responders").reindex(responders)
+        place = np.arange(len(responders)) + (at - (len(kinds) - 1) / 2) * width
+        alone, added, low, high = (bars[name].to_numpy(dtype=float) for name in (
+            "walk_ns", "shootdown_ns", "shootdown_low_ns", "shootdown_high_ns"))
+        look = {"width": width * 0.92, "hatch": style.machine_hatch(machines.index(machine)),
+                "edgecolor": style.PAPER, "linewidth": 0.0}
+        panel.bar(place, alone, color=style.walk_colour(walk), **look)
+        panel.bar(place, added, bottom=alone, color=style.SHOOTDOWN, **look)
+        reach = np.nan_to_num([np.maximum(added - low, 0), np.maximum(high - added, 0)])
+        there = np.isfinite(alone + added)
+        panel.errorbar(place[there], (alone + added)[there], yerr=reach[:, there], linestyle="",
+                       color=style.INK, elinewidth=1.0, capsize=2.0)
+        tops += [(x, top, above) for x, top, above in zip(place, alone + added, reach[1])
+                 if np.isfinite(top)]
+    category_axis(panel, responders, "responders (threads)")
+    unit = linear_time_axis(panel, max((top + above for _, top, above in tops), default=0.0),
+                            "time of a flush")
+    words = [wording.three_digits(top / unit) for _, top, _ in tops]
+    if bars_fit(panel, width, words):
+        for (x, top, above), word in zip(tops, words):
+            panel.annotate(word, (x, top + above), (0, 3), ha="center", va="bottom",
+                           textcoords="offset points")
 
 
 def numbers(frame: pd.DataFrame) -> Table:
@@ -129,4 +147,5 @@ FIGURE = Figure(
     needs="--walk=free_list,xarray --shootdown=mprotect_range --blocks=4096 --full=50 "
           "--responders=0,1",
     collect=collect, draw=draw, numbers=numbers, sentence=sentence,
-    reading=reading)
+    reading=reading, scales=(style.LINEAR,),
+    one_scale="What is stacked adds up on a linear scale only.")

@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from flushwalk import measures, wording
-from flushwalk.figures import style
+from flushwalk.figures import style, walk_table
+from flushwalk.figures.axes import count_axis, time_axis, y_label
 from flushwalk.figures.base import Figure, Table, panels, walks_in
 from flushwalk.results import Results
 from flushwalk.statistics import BASELINE_WALK, with_ratios
@@ -21,38 +22,23 @@ def collect(results: Results) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
     parts = panels(frame, "full_percent", lambda value: f"{value:g} % of the blocks full")
-    walks = walks_in(frame)
+    walks, machines = walks_in(frame), style.machines_in(frame)
     drawing, axes = style.new_figure(
         [title for title, _ in parts], layout, "The walk alone: time of a flush",
         f"Median and p10 to p90 band; {wording.held_axes(frame, _HELD)}",
-        [style.walk_key(walk) for walk in walks])
+        [*(style.walk_key(walk) for walk in walks), *style.machine_keys(machines)])
     for panel, (_, part) in zip(axes, parts):
         for walk in walks:
-            line = part[part["walk"] == walk].sort_values("blocks")
-            panel.fill_between(line["blocks"], line["p10_ns"], line["p90_ns"], linewidth=0,
-                               color=style.walk_colour(walk), alpha=0.2)
-            panel.plot(line["blocks"], line["p50_ns"], **style.walk_line(walk))
-        style.log_count_axis(panel, list(part["blocks"]))
-        panel.set_xlabel("live blocks (log scale)")
-    style.log_time_axis(axes[0])
-    style.y_label(axes, "time of a flush (log scale)")
+            style.draw_line(panel, part[part["walk"] == walk], machines, "blocks",
+                            ("p10_ns", "p50_ns", "p90_ns"), style.walk_line(walk))
+        count_axis(panel, list(part["blocks"]), "live blocks", layout.scale)
+    time_axis(axes[0], layout.scale)
+    y_label(axes, "time of a flush", layout.scale)
     return drawing
 
 
 def numbers(frame: pd.DataFrame) -> Table:
-    several = frame["report"].nunique() > 1
-    rows = []
-    for case in frame.itertuples():
-        compared = "" if case.walk == BASELINE_WALK else wording.ratio(
-            case.ratio, case.ratio_low, case.ratio_high, case.pairs, case.verdict)
-        rows.append((
-            *([case.report] if several else []), wording.walk_name(case.walk),
-            wording.count(case.blocks), wording.percent(case.full_percent),
-            wording.count(case.visited_blocks), wording.time(case.p10_ns),
-            wording.time(case.p50_ns), wording.time(case.p90_ns), compared))
-    headers = (*(["report"] if several else []), "walk", "blocks", "full", "visited", "p10",
-               "median", "p90", f"over {wording.walk_name(BASELINE_WALK)}")
-    return Table(headers, tuple(rows), words=2 if several else 1)
+    return walk_table.by_load(frame, ("blocks", "full_percent"), ("p10_ns", "p50_ns", "p90_ns"))
 
 
 def sentence(frame: pd.DataFrame) -> str:

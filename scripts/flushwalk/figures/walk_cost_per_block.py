@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 from flushwalk import measures, wording
-from flushwalk.figures import style
+from flushwalk.figures import style, walk_table
+from flushwalk.figures.axes import count_axis, time_axis, y_label
 from flushwalk.figures.base import Figure, Table, panels, walks_in
 from flushwalk.results import Results
-from flushwalk.statistics import BASELINE_WALK, with_ratios
+from flushwalk.statistics import with_ratios
 
 _HELD = ("dirty_percent", "dirty_slots", "gather", "check")
 _SCALED = ("p10_ns", "p50_ns", "p90_ns")
@@ -51,40 +52,26 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
     parts += [("queues", title, part)
               for title, part in panels(by_queues, "blocks",
                                         lambda value: f"{value:,g} blocks, by queues")]
-    walks = walks_in(frame)
+    walks, machines = walks_in(frame), style.machines_in(frame)
     drawing, axes = style.new_figure(
         [title for _, title, _ in parts], layout, "The walk alone: time of one visited block",
         f"Median and p10 to p90 band; {wording.held_axes(frame, (*_HELD, 'queues'))}",
-        [style.walk_key(walk) for walk in walks])
+        [*(style.walk_key(walk) for walk in walks), *style.machine_keys(machines)])
     for panel, (against, _, part) in zip(axes, parts):
         for walk in walks:
-            line = part[part["walk"] == walk].sort_values(against)
-            panel.fill_between(line[against], line["p10_ns_a_block"], line["p90_ns_a_block"],
-                               color=style.walk_colour(walk), alpha=0.2, linewidth=0)
-            panel.plot(line[against], line["p50_ns_a_block"], **style.walk_line(walk))
-        style.log_count_axis(panel, list(part[against]))
-        panel.set_xlabel("live blocks (log scale)" if against == "blocks" else
-                         "queues (log scale)")
-    style.log_time_axis(axes[0])
-    style.y_label(axes, "time of a visited block (log scale)")
+            style.draw_line(panel, part[part["walk"] == walk], machines, against,
+                            ("p10_ns_a_block", "p50_ns_a_block", "p90_ns_a_block"),
+                            style.walk_line(walk))
+        count_axis(panel, list(part[against]), "live blocks" if against == "blocks" else "queues",
+                   layout.scale)
+    time_axis(axes[0], layout.scale)
+    y_label(axes, "time of a visited block", layout.scale)
     return drawing
 
 
 def numbers(frame: pd.DataFrame) -> Table:
-    several = frame["report"].nunique() > 1
-    rows = []
-    for case in frame.itertuples():
-        compared = "" if case.walk == BASELINE_WALK else wording.ratio(
-            case.ratio, case.ratio_low, case.ratio_high, case.pairs, case.verdict)
-        rows.append((
-            *([case.report] if several else []), wording.walk_name(case.walk),
-            wording.count(case.blocks), wording.percent(case.full_percent),
-            wording.count(case.queues), wording.count(case.visited_blocks),
-            wording.time(case.p10_ns_a_block), wording.time(case.p50_ns_a_block),
-            wording.time(case.p90_ns_a_block), compared))
-    headers = (*(["report"] if several else []), "walk", "blocks", "full", "queues", "visited",
-               "p10", "median", "p90", f"over {wording.walk_name(BASELINE_WALK)}")
-    return Table(headers, tuple(rows), words=2 if several else 1)
+    return walk_table.by_load(frame, ("blocks", "full_percent", "queues"),
+                              ("p10_ns_a_block", "p50_ns_a_block", "p90_ns_a_block"))
 
 
 def sentence(frame: pd.DataFrame) -> str:

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from flushwalk import index_measures, wording
 from flushwalk.figures import style
+from flushwalk.figures.axes import count_axis, time_axis, y_label
 from flushwalk.figures.base import Figure, Table
 from flushwalk.index_measures import CONTAINERS, SUITES_OWN
 from flushwalk.results import Results
@@ -64,15 +65,13 @@ def _lines_of(part: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
-    several = frame["report"].nunique() > 1
+    machines = style.machines_in(frame)
     parts = []
-    for report in frame["report"].unique():
-        ours = frame[frame["report"] == report]
-        for operation in _PANELS:
-            wanted = (operation, _CURSOR) if operation == "iterate" else (operation,)
-            part = ours[ours["operation"].isin(wanted)]
-            if len(part):
-                parts.append((f"{report}\n{operation}" if several else operation, part))
+    for operation in _PANELS:
+        wanted = (operation, _CURSOR) if operation == "iterate" else (operation,)
+        part = frame[frame["operation"].isin(wanted)]
+        if len(part):
+            parts.append((operation, part))
     keys: dict[str, Any] = {}
     for container, operation in _lines_of(frame):
         keys.setdefault(_label(container, operation),
@@ -83,27 +82,26 @@ def draw(frame: pd.DataFrame, layout: style.Layout) -> Drawing:
     drawing, axes = style.new_figure(
         [title for title, _ in parts], layout, "The index: time of one operation by container",
         f"Median and p10 to p90 band; {keys_words(str(frame['keys'].iloc[0]))}",
-        [keys[label] for label in sorted(keys, key=lambda label: (
-            order.index(label) if label in order else len(order)))])
+        [*(keys[label] for label in sorted(keys, key=lambda label: (
+            order.index(label) if label in order else len(order)))),
+         *style.machine_keys(machines)])
     for panel, (_, part) in zip(axes, parts):
         for container, operation in _lines_of(part):
             line = part[(part["container"] == container) & (part["operation"] == operation)]
-            drawn = _line(container, operation)
-            panel.fill_between(line["entries"], line["p10_ns"], line["p90_ns"], linewidth=0,
-                               color=drawn["color"], alpha=0.2)
-            panel.plot(line["entries"], line["p50_ns"], **drawn)
-        style.log_count_axis(panel, list(part["entries"]))
-        panel.set_xlabel("entries (log scale)")
-    style.log_time_axis(axes[0])
-    style.y_label(axes, "time of an operation (log scale)")
+            style.draw_line(panel, line, machines, "entries", ("p10_ns", "p50_ns", "p90_ns"),
+                            _line(container, operation))
+        count_axis(panel, list(part["entries"]), "entries", layout.scale)
+    time_axis(axes[0], layout.scale)
+    y_label(axes, "time of an operation", layout.scale)
     return drawing
 
 
 def compared(case: Any) -> str:
-    """7.90x (95 % interval 7.60-8.20, 20 pairs: slower); nothing for the xarray itself."""
+    """7.90x (7.60-8.20); nothing for the xarray itself."""
     if not case.over:
         return ""
-    return wording.ratio(case.ratio, case.ratio_low, case.ratio_high, case.pairs, case.verdict)
+    return wording.short_ratio(case.ratio, case.ratio_low, case.ratio_high, case.pairs,
+                               case.verdict)
 
 
 def numbers(frame: pd.DataFrame) -> Table:
@@ -113,7 +111,7 @@ def numbers(frame: pd.DataFrame) -> Table:
              wording.time(case.p10_ns), wording.time(case.p50_ns), wording.time(case.p90_ns),
              compared(case)) for case in frame.itertuples()]
     headers = (*(["report"] if several else []), "operation", "container", "entries", "p10",
-               "median", "p90", "over the xarray")
+               "median", "p90", "over the xarray (95 %)")
     return Table(headers, tuple(rows), words=3 if several else 2)
 
 

@@ -58,7 +58,7 @@ def picture(drawn: Drawn) -> Picture:
     table = figure.numbers(frame)
     return Picture(
         name=figure.name, title=figure.title, sentence=figure.sentence(frame),
-        reading=figure.reading(frame), svg=drawn.inline,
+        reading=f"{figure.reading(frame)}{figure.about_scales}",
         numbers=Numbers(f"The numbers of this figure ({len(table.rows)} rows)", table,
                         folded=len(table.rows) > _FOLD_ABOVE_ROWS))
 

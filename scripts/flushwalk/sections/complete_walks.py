@@ -66,12 +66,8 @@ def _ratio(case: Any) -> str:
 
 
 def _short_ratio(case: Any) -> str:
-    """1.08x (1.04-1.15)"""
-    value = f"{wording.three_digits(case['ratio'])}x"
-    if pd.isna(case["ratio_low"]):
-        return f"{value} ({wording.count(case['pairs'], 'pair')} only)"
-    return (f"{value} ({wording.three_digits(case['ratio_low'])}-"
-            f"{wording.three_digits(case['ratio_high'])})")
+    return wording.short_ratio(case["ratio"], case["ratio_low"], case["ratio_high"], case["pairs"],
+                               str(case["verdict"]))
 
 
 def _aside(found: pd.DataFrame) -> str:
@@ -159,11 +155,11 @@ def _where_the_list_wins(ways: pd.DataFrame, best: pd.Series) -> list[Block]:
         return [Paragraph(f"The list wins against {name} in {of}: no interval lies above 1.")]
     causes = lost.apply(_cause, axis=1).value_counts()
     why = "; ".join(f"in {wording.count(number)} {cause}" for cause, number in causes.items())
-    rows = [(THINGS[case["measure"]], load_words(case), _ratio(case),
+    rows = [(THINGS[case["measure"]], load_words(case), _short_ratio(case),
              wording.count(case["visited_blocks"]), wording.count(case["list_visited_blocks"]),
              _each(case["way_ns"], case["visited_blocks"]),
              _each(case["list_ns"], case["list_visited_blocks"])) for _, case in lost.iterrows()]
-    table = Table(("compared", "load", "ratio", "it visits", "the list visits", "its visit",
+    table = Table(("compared", "load", "ratio (95 %)", "it visits", "the list visits", "its visit",
                    "the list's visit"), tuple(rows), words=2)
     return [Paragraph(f"The list still wins against {name} in {of} (interval wholly above 1): "
                       f"{why}."),

@@ -6,7 +6,6 @@ from typing import Any, Mapping
 
 from flushwalk import wording
 from flushwalk.document import Block, Command, Paragraph, Section
-from flushwalk.facts import Facts
 from flushwalk.sections.base import Context, of_figures
 
 _COUNTED = of_figures("stale", "Stale aliases", ("stale-slots",))
@@ -15,16 +14,18 @@ _COUNTED = of_figures("stale", "Stale aliases", ("stale-slots",))
 def build(context: Context) -> Section:
     counted = _COUNTED(context)
     return Section(counted.anchor, counted.title,
-                   (*counted.blocks, *_on_real_memory(context.report.stale_alias)))
+                   (*counted.blocks, *_on_real_memory(context)))
 
 
-def _on_real_memory(found: Facts) -> list[Block]:
+def _on_real_memory(context: Context) -> list[Block]:
+    found, folder = context.report.stale_alias, context.shown_folder
     walks = found.value("walks")
     known = [walk for walk in walks if isinstance(walk, Mapping)] if isinstance(walks, list) else []
     if not known:
         return [Paragraph("Whether a stale alias can be read and written on this machine was not "
-                          "tried in this run. This shows it, step by step:"),
-                Command("build/release/bin/stale_alias")]
+                          "tried in this run. This tries it:"),
+                Command(f"build/release/bin/stale_alias --json > {folder}/stale_alias.json\n"
+                        f"scripts/report {folder}")]
     said = "; ".join(f"with the {wording.walk_name(str(walk.get('walk', 'unknown')))} walk "
                      f"{_what_happened(walk)}" for walk in known)
     return [Paragraph("On real memory (stale_alias: a page is freed, gets a new owner, and is "
