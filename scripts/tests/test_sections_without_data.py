@@ -17,7 +17,7 @@ from flushwalk.sections import Context
 # What tells of the run itself, and lacks nothing where nothing was measured.
 OF_THE_RUN = {"answer", "validity", "machine", "method", "repeat"}
 BENCHES = {"flush_walk_bench", "patch_series_bench", "alloc_free_bench", "xarray_bench",
-           "flush_range_bench", "stale_alias", "thread_answers"}
+           "flush_range_bench", "shootdown_bench", "stale_alias", "thread_answers"}
 
 
 @pytest.fixture(scope="module")
