@@ -119,7 +119,7 @@ def test_the_figure_is_legible(whole: Path, tmp_path: Path, layout: str, data: s
     for text, box in boxes:
         assert box.x0 >= 0 and box.x1 <= drawing.bbox.width, text.get_text()
     for panel in drawing.axes:
-        assert panel.get_xlabel() == "entries (log scale)"
+        assert panel.get_xlabel() == f"entries ({LAYOUTS[layout].scale} scale)"
 
 
 def test_the_figure_draws_its_table_dense_keys_alone(whole: Path) -> None:
