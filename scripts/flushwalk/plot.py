@@ -94,7 +94,10 @@ def _plot_one(drawn: Drawn, results: Results, output: Path, scale: str | None) -
             raise ReportError(f"{report.folder}: {_no_rows([drawn.figure.name])}")
     drawn.write_one(output, replace(WIDE, scale=scale or drawn.figure.scales[0]))
     print(output)
-    print(drawn.figure.sentence(drawn.frame))
+    for report in results.reports:
+        ours = drawn.frame[drawn.frame["report"] == report.label]
+        name = f"{report.label}: " if len(shown) > 1 else ""
+        print(f"{name}{drawn.figure.sentence(ours)}")
     return 0
 
 

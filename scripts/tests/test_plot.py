@@ -39,9 +39,9 @@ def test_plot_writes_one_figure_where_it_is_told_and_says_what_it_shows(
     assert plot.main(["walk-cost", *folders, "-o", str(tmp_path / name)]) == 0
     assert (tmp_path / name).read_bytes().startswith(start)
     assert not Path(folders[0], "figures").exists()
-    path, sentence = capsys.readouterr().out.splitlines()
+    path, *sentences = capsys.readouterr().out.splitlines()
     assert path == str(tmp_path / name)
-    assert "run: at 4,096 blocks" in sentence and "other: at 4,096 blocks" in sentence
+    assert [line.split(" blocks")[0] for line in sentences] == ["run: At 4,096", "other: At 4,096"]
 
 
 def two_machines(make_report: Make) -> list[Path]:

@@ -47,6 +47,7 @@ def draw(frame: pd.DataFrame, layout: style.Layout, title: str, subtitle: str, a
         [name for name, _ in parts], replace(layout, columns=min(layout.columns, 2)), title,
         subtitle, keys, panel_height=_ROW * (len(rows) + 0.6), labels=rows)
     for panel, (_, part) in zip(axes, parts):
+        panel.set_xscale(layout.scale)
         _panel(panel, part, rows, beside)
     low = min(panel.get_xlim()[0] for panel in axes)
     high = max(panel.get_xlim()[1] for panel in axes)
@@ -66,7 +67,6 @@ def _key(marker: str, size: float, label: str, hollow: bool = False) -> Line2D:
 
 
 def _panel(panel: Axes, part: pd.DataFrame, rows: Sequence[str], beside: Sequence[Beside]) -> None:
-    panel.set_xscale("log")
     for case in part.itertuples():
         at = rows.index(case.row)
         values = case._asdict()
