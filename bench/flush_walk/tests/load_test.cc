@@ -432,7 +432,7 @@ TEST(LoadForColdRange, EachRangeHasATouchedPageAgainBeforeEachFlush) {
     }
     const std::uint64_t cold = gather == Gather::full ? 0 : live;
     bool touched_again = false;
-    for (int i = 0; i < 20 && !touched_again; ++i) {
+    for (int i = 0; i < 500 && !touched_again; ++i) {
       FlushPlan plan = load->make_plan();
       load->allocator().collect(Walk::xarray, Check::locked, plan);
       EXPECT_EQ(plan.ranges().size(), is_array(gather) ? load->dirty_blocks() : 1);
