@@ -8,8 +8,8 @@
 
 #include "allocator/vmap_allocator.h"
 #include "bench/alloc_free/exchange_ring.h"
-#include "bench/support/worker_team.h"
 #include "bench/support/clock.h"
+#include "bench/support/worker_team.h"
 
 namespace flushwalk {
 

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "bench/flush_range/by_hand.h"
-#include "bench/support/working_set.h"
 #include "bench/support/axis_reader.h"
+#include "bench/support/working_set.h"
 
 namespace flushwalk {
 namespace {

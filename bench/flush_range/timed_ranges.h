@@ -7,8 +7,8 @@
 #include <span>
 
 #include "allocator/geometry.h"
-#include "bench/support/working_set.h"
 #include "bench/support/clock.h"
+#include "bench/support/working_set.h"
 
 namespace flushwalk {
 

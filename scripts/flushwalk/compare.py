@@ -135,7 +135,7 @@ def _markdown(compared: Compared) -> str:
 
 
 def _html(compared: Compared) -> str:
-    return html(*headings(compared), sections(compared))
+    return html(*headings(compared), sections(compared), {})
 
 
 def _tell_gate(found: Sequence[Comparison], bound: float) -> int:

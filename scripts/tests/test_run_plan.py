@@ -136,6 +136,7 @@ def test_a_plan_has_another_fingerprint_when_it_measures_anything_else() -> None
 RIVALS = {
     "flush_walk": "walk|check", "flush_range": "gather|code", "patch_series": "revision",
     "alloc_free": "queues|revision|walk|last_free", "xarray": "container",
+    "shootdown": "arm", "shootdown_throughput": "arm",
 }
 
 
