@@ -13,7 +13,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from synthetic_report import MACHINE, Plan, Row, rows_of, write_report
 
-from flushwalk import counter_measures, options, report, run
+from flushwalk import calls, counter_measures, options, report, run
 from flushwalk.document import Numbers, Paragraph, markdown
 from flushwalk.drawings import collect
 from flushwalk.figures import FIGURES, style
@@ -147,10 +147,10 @@ def test_the_figure_is_drawn_wide_and_narrow(tmp_path: Path) -> None:
 def test_run_hands_the_counters_on() -> None:
     wanted = options.request(["--counters=tlb,cycles:k", "--counter-rotation",
                               "--filter=blocks:64/"])
-    command = run._bench_command(wanted, wanted.sweeps[0])
+    command = calls.command(run.BINARIES, wanted, wanted.sweeps[0])
     assert command[-2:] == ["--counters=tlb,cycles:k", "--counter-rotation"]
     plain = options.request(["--filter=blocks:64/"])
     for sweep in plain.sweeps:
-        named = [word for word in run._bench_command(plain, sweep) if "counter" in word]
-        assert named == ([] if sweep.counted else ["--counters=none"]), sweep.name
+        named = [word for word in calls.command(run.BINARIES, plain, sweep) if "counter" in word]
+        assert named == ([] if sweep.counted else ["--counters=none"]), sweep.title
     assert {sweep.counted for sweep in plain.sweeps} == {True, False}
