@@ -8,11 +8,10 @@ sampled in turn.
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from flushwalk.results import OUTCOMES, Results
-from flushwalk.statistics import NO_RATIO, Ratio, ratio_of_pairs, words
+from flushwalk.statistics import NO_RATIO, Ratio, ratio_of_rows, words
 
 REVISIONS = ("v6.4", "p1", "p2", "p3", "p4", "p5", "p6", "v6.12")
 WORKLOADS = ("full_blocks", "purgeable_blocks", "second_flush", "crowded_list", "drained_block",
@@ -53,12 +52,14 @@ def cases(results: Results) -> pd.DataFrame:
 def _with_ratios(table: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
     """`table` with before, ratio, ratio_low, ratio_high, pairs and verdict."""
     found: list[tuple[str, Ratio]] = []
+    rows = dict(list(rounds.groupby([*_GROUP, "revision"])))
     last: tuple[object, ...] | None = None
     before = ""
     for case in table[[*_GROUP, "revision"]].itertuples(index=False):
         group, revision = tuple(case[:-1]), str(case[-1])
         before = before if group == last else ""
-        found.append((before, _ratio(rounds, group, revision, before)))
+        ratio = ratio_of_rows(rows[(*group, revision)], rows[(*group, before)]) if before else NO_RATIO
+        found.append((before, ratio))
         last, before = group, revision
     return table.assign(
         before=[name for name, _ in found], ratio=[cell.ratio for _, cell in found],
@@ -66,17 +67,3 @@ def _with_ratios(table: pd.DataFrame, rounds: pd.DataFrame) -> pd.DataFrame:
         pairs=[cell.pairs for _, cell in found],
         verdict=[word if name else "" for (name, _), word in
                  zip(found, words(cell for _, cell in found))])
-
-
-def _ratio(rounds: pd.DataFrame, group: tuple[object, ...], revision: str, before: str) -> Ratio:
-    if not before:
-        return NO_RATIO
-    rows = rounds
-    for name, value in zip(_GROUP, group):
-        rows = rows[rows[name] == value]
-    pair = ["repetition", "attempt"]
-    ours = rows.loc[rows["revision"] == revision, [*pair, "p50"]]
-    theirs = rows.loc[rows["revision"] == before, [*pair, "p50"]]
-    both = ours.merge(theirs, on=pair, suffixes=("", "_before"))
-    both = both[(both["p50"] > 0) & (both["p50_before"] > 0)]
-    return ratio_of_pairs(np.log((both["p50"] / both["p50_before"]).to_numpy(dtype=np.float64)))

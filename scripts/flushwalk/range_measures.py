@@ -11,11 +11,10 @@ from __future__ import annotations
 import math
 from typing import Any, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from flushwalk.results import Results
-from flushwalk.statistics import FASTER, NOT_RESOLVED, SLOWER, Ratio, ratio_of_pairs, words
+from flushwalk.statistics import FASTER, NOT_RESOLVED, SLOWER, Ratio, ratio_of_rows, words
 
 LOAD = ("ranges", "pages", "gap_pages")
 ARRAY = "runs"
@@ -25,14 +24,6 @@ BACKEND = "mprotect_range"
 CONTROL = "noop"
 DEFAULT_CEILING = 33  # of x86-64's tlb_single_page_flush_ceiling
 _GROUP = ["report", "shootdown", *LOAD, "working_set_pages", "responders"]
-_PAIR = ["repetition", "attempt"]
-
-
-def ratio(ours: pd.DataFrame, theirs: pd.DataFrame) -> Ratio:
-    """Of two cases' rows, pair by pair."""
-    both = ours[[*_PAIR, "p50"]].merge(theirs[[*_PAIR, "p50"]], on=_PAIR, suffixes=("", "_theirs"))
-    both = both[(both["p50"] > 0) & (both["p50_theirs"] > 0)]
-    return ratio_of_pairs(np.log((both["p50"] / both["p50_theirs"]).to_numpy(dtype=np.float64)))
 
 
 def _ceiling(results: Results, report: object) -> float:
@@ -71,7 +62,8 @@ def _points(groups: Sequence[Mapping[str, pd.DataFrame]]) -> list[dict[str, Any]
     ratios: list[Ratio] = []
     for by_gather in groups:
         hull, array, full = (by_gather[name] for name in GATHERS)
-        ratios += [ratio(array, hull), ratio(full, hull), ratio(array, full)]
+        ratios += [ratio_of_rows(array, hull), ratio_of_rows(full, hull),
+                   ratio_of_rows(array, full)]
     found = words(ratios)
     return [_point(by_gather, ratios[3 * i: 3 * i + 2], found[3 * i: 3 * i + 3])
             for i, by_gather in enumerate(groups)]
@@ -118,7 +110,7 @@ def by_hand(results: Results) -> pd.DataFrame:
         suite, hand = (group[group["code"] == name] for name in ("suite", "by_hand"))
         if suite.empty or hand.empty:
             continue
-        over = ratio(suite, hand)
+        over = ratio_of_rows(suite, hand)
         found.append({**dict(zip([*_GROUP, "gather"], key)), "suite_ns": suite["p50"].median(),
                       "hand_ns": hand["p50"].median(), "ratio": over.ratio, "low": over.low,
                       "high": over.high, "pairs": over.pairs, "verdict": over.verdict})
