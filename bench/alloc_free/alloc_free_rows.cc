@@ -150,18 +150,18 @@ void add_rows_of_all(const AllocFreeRowContext& context, const MeasurementRow& c
 
 std::string why_invalid(const AllocFreeResult& result) {
   MeasurementRow reasons;
-  const auto add = [&](std::uint64_t count, const char* what, int cpu) {
+  const auto add = [&](std::uint64_t count, const char* noun, const char* what, int cpu) {
     if (count != 0) {
-      reasons.add_invalid_reason(fmt::format("{} {} on CPU {}", count, what, cpu));
+      reasons.add_invalid_reason(fmt::format("{} {} on CPU {}", counted(count, noun), what, cpu));
     }
   };
   for (const WorkerResult& worker : result.workers) {
     const PairCounts& single = worker.single;
-    add(worker.context_switches, "context switches in the timed part", worker.cpu);
-    add(worker.migrations.value_or(0), "migrations in the timed part", worker.cpu);
-    add(worker.page_faults, "page faults in the timed part", worker.cpu);
-    add(worker.counts.failed_allocs + single.failed_allocs, "allocations failed", worker.cpu);
-    add(worker.counts.failed_frees + single.failed_frees, "frees failed", worker.cpu);
+    add(worker.context_switches, "context switch", "in the timed part", worker.cpu);
+    add(worker.migrations.value_or(0), "migration", "in the timed part", worker.cpu);
+    add(worker.page_faults, "page fault", "in the timed part", worker.cpu);
+    add(worker.counts.failed_allocs + single.failed_allocs, "allocation", "failed", worker.cpu);
+    add(worker.counts.failed_frees + single.failed_frees, "free", "failed", worker.cpu);
   }
   if (result.windows_apart != 0) {
     reasons.add_invalid_reason(

@@ -27,7 +27,8 @@
 
 namespace flushwalk {
 
-inline constexpr unsigned kOperationsPerWindow = 50;
+// Many, since all threads begin at one moment, and their first calls meet.
+inline constexpr unsigned kOperationsPerWindow = 1000;
 
 // What one thread did in a window.
 struct ThreadWindow {

@@ -33,8 +33,9 @@ MeasurementRow row_of_all(const ShootdownRowContext& context, Arm arm, unsigned 
       row.migrations = row.migrations.value_or(0) + *counts.migrations;
     }
     if (counts.migrations.value_or(0) != 0) {
-      row.add_invalid_reason(fmt::format("{} migrations of the thread on CPU {}",
-                                         *counts.migrations, cpu_of(context.placement, i)));
+      row.add_invalid_reason(fmt::format("{} of the thread on CPU {}",
+                                         counted(*counts.migrations, "migration"),
+                                         cpu_of(context.placement, i)));
     }
   }
   return row;

@@ -149,7 +149,7 @@ std::vector<CounterRow> counter_rows_beside(const MeasurementRow& row, const Cou
     if (is_context_switches(counters.plan().counters[i]) && results[i].counted() &&
         results[i].raw != 0) {
       judged.add_invalid_reason(
-          fmt::format("{} context switches counted in the timed part", results[i].raw));
+          fmt::format("{} counted in the timed part", counted(results[i].raw, "context switch")));
     }
   }
   like.invalid_reason = judged.invalid_reason;

@@ -157,6 +157,11 @@ constexpr std::array kColumns = {
 
 }  // namespace
 
+std::string counted(std::uint64_t count, std::string_view noun) {
+  const char* const plural = noun.ends_with("ch") ? "es" : "s";
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : plural);
+}
+
 void add_invalid_reason(std::string_view reason, std::string* reasons) {
   if (reason.empty()) {
     return;

@@ -24,6 +24,9 @@ inline constexpr unsigned kMeasurementSchemaVersion = 1;
 // with "; " between them.
 void add_invalid_reason(std::string_view reason, std::string* reasons);
 
+// "1 page fault", "2 page faults"; "2 context switches".
+std::string counted(std::uint64_t count, std::string_view noun);
+
 // Members in the order of the columns; reports/SCHEMA.md tells their meaning. An optional member
 // without a value is an empty cell: the kernel did not tell.
 struct MeasurementRow {

@@ -25,12 +25,12 @@ std::string why_invalid(const Proof& proof, bool interrupts) {
   MeasurementRow reasons;
   const auto add = [&](std::uint64_t count, const char* what) {
     if (count != 0) {
-      reasons.add_invalid_reason(fmt::format("{} {} in the timed part", count, what));
+      reasons.add_invalid_reason(fmt::format("{} in the timed part", counted(count, what)));
     }
   };
-  add(proof.context_switches, "context switches");
-  add(proof.migrations.value_or(0), "migrations");
-  add(proof.page_faults, "page faults");
+  add(proof.context_switches, "context switch");
+  add(proof.migrations.value_or(0), "migration");
+  add(proof.page_faults, "page fault");
   if (!interrupts || proof.responders.empty()) {
     return reasons.invalid_reason;
   }
@@ -38,8 +38,9 @@ std::string why_invalid(const Proof& proof, bool interrupts) {
   const std::uint64_t each_in_table = each + proof.untimed / proof.responders.size();
   for (const ResponderResult& responder : proof.responders) {
     if (responder.counts.migrations.value_or(0) != 0) {
-      reasons.add_invalid_reason(fmt::format("{} migrations of the responder of CPU {}",
-                                             *responder.counts.migrations, responder.cpu));
+      reasons.add_invalid_reason(fmt::format("{} of the responder of CPU {}",
+                                             counted(*responder.counts.migrations, "migration"),
+                                             responder.cpu));
     }
     if (responder.lost_gaps != 0) {
       reasons.add_invalid_reason(

@@ -21,10 +21,10 @@ WITH_PAGES = ("read", "write")  # what responders do that has a working set
 # With what goes on between two samples: undoing and touching the pages again. Rough, see sweeps.py.
 _SECONDS_A_SAMPLE = 15e-6
 _SECONDS_A_PAGE = 0.3e-6
+_SECONDS_A_CALL = 1e-6
 _SECONDS_FOR_RESPONDERS = 60e-6
 _SECONDS_A_RESPONDER = 3e-6
 _SECONDS_A_WORKING_SET_PAGE = 0.1e-6
-_OPERATIONS_A_WINDOW = 50
 # A percentile of less than 1,000 samples is no p99.9, and one in a hundred may be unproven.
 _TAIL_SAMPLES = 1050
 
@@ -98,7 +98,7 @@ class Initiators(Sweep):
     arms: tuple[str, ...] = SHARED_LOCK_ARMS
     pages: tuple[int, ...] = (1,)
     initiators: tuple[int, ...] = (1,)
-    samples: int = 5
+    samples: int = 4000  # operations of each thread: four windows
     repetitions: int = 12
     only: frozenset[str] | None = None
 
@@ -118,10 +118,11 @@ class Initiators(Sweep):
     def _case(self, operation: str, arm: str, pages: int, count: int) -> Case:
         name = (f"shootdown_throughput/operation:{operation}/arm:{arm}/pages:{pages}/page_size:4k"
                 f"/initiators:{count}")
-        one = _SECONDS_A_SAMPLE + (_SECONDS_FOR_RESPONDERS * (count > 1) if arm == "operation" else 0)
-        window = _OPERATIONS_A_WINDOW * one * count  # the lock is one for all
-        # Each thread but the first is interrupted as a responder is, and needs a CPU like one.
-        return Case(name, count - 1, SECONDS_PER_CASE + self.repetitions * self.samples * window)
+        one = _SECONDS_A_CALL + (_SECONDS_A_SAMPLE * (count > 1) if arm != "noop" else 0)
+        # The lock is one for all. Each thread but the first is interrupted as a responder is, and
+        # needs a CPU like one.
+        return Case(name, count - 1,
+                    SECONDS_PER_CASE + self.repetitions * self.samples * one * count)
 
 
 def pair(initiator: int, responder: int, samples: int | None = None,

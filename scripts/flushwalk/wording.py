@@ -41,11 +41,11 @@ def count(value: float, noun: str | None = None) -> str:
     return f"{text} {noun}" if value == 1 else f"{text} {noun}s"
 
 
-def span(values: Iterable[float]) -> str:
-    """97 to 100; where all are alike 100."""
+def span(values: Iterable[float], noun: str | None = None) -> str:
+    """97 to 100, with a noun 97 to 100 pages; where all are alike 100, or 1 page."""
     numbers = list(values)
     low, high = min(numbers), max(numbers)
-    return count(low) if low == high else f"{count(low)} to {count(high)}"
+    return count(low, noun) if low == high else f"{count(low)} to {count(high, noun)}"
 
 
 def percent(value: float) -> str:

@@ -47,7 +47,7 @@ TEST(WhyInvalid, NothingIsWrongWithAGoodResult) {
 TEST(WhyInvalid, TheInitiatorWasDisturbed) {
   WalkResult switched = good_result();
   switched.context_switches = 1;
-  EXPECT_EQ(why_invalid(switched, true), "1 context switches in the timed part");
+  EXPECT_EQ(why_invalid(switched, true), "1 context switch in the timed part");
   WalkResult migrated = good_result();
   migrated.migrations = 2;
   EXPECT_EQ(why_invalid(migrated, true), "2 migrations in the timed part");

@@ -241,7 +241,7 @@ TEST_F(ShootdownRows, OfInitiatorsThereIsARowOfAllAndOneOfEach) {
   result.counts[1].migrations = 1;
   EXPECT_THAT(
       make_throughput_rows({group, placement, clock}, Arm::untouched, 1, &result)[1].invalid_reason,
-      HasSubstr("1 migrations of the thread on CPU 3"));
+      HasSubstr("1 migration of the thread on CPU 3"));
 }
 
 }  // namespace

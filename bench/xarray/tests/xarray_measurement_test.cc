@@ -206,7 +206,7 @@ TEST(XArrayRows, WhatDisturbedTheTimeSpoilsTheTimeAlone) {
   result.page_faults = 1;
   const std::vector<MeasurementRow> rows = make_rows({of, placement, clock}, 0, 0, &result);
   EXPECT_EQ(rows[0].invalid_reason,
-            "2 context switches in the timed part; 1 page faults in the timed part");
+            "2 context switches in the timed part; 1 page fault in the timed part");
   EXPECT_TRUE(rows[1].valid());
 }
 

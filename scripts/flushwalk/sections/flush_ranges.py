@@ -75,7 +75,7 @@ def _verdict(part: pd.DataFrame) -> str:
 def _where(part: pd.DataFrame) -> str:
     if part.empty:
         return ""
-    return (f" ({wording.span(part['ranges'])} ranges of {wording.span(part['pages'])} pages)"
+    return (f" ({wording.span(part['ranges'], 'range')} of {wording.span(part['pages'], 'page')})"
             if len(part) > 1 else f" ({_load(part.iloc[0])})")
 
 
