@@ -3,16 +3,13 @@ with seeded noise."""
 
 from __future__ import annotations
 
-import csv
 import itertools
-import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator, Sequence
 
-from flushwalk.results import COLUMNS
-from synthetic_report import MACHINE, Row, _times
+from synthetic_report import MACHINE, Row, _times, write_rows
 
 CONTAINERS = ("xarray", "std_map", "absl_btree_map", "judyl", "lfht")
 OWN_OPERATIONS = ("iterate_cursor", "iterate_cursor_scan", "iterate_marked", "set_mark")
@@ -72,11 +69,4 @@ def _case(container: str, operation: str, entries: int, keys: str, drift: float)
 
 def write_index(folder: Path, *plans: IndexPlan) -> Path:
     """Writes a report folder and gives it back."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "measurements.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        for plan in plans:
-            writer.writerows(rows_of(plan))
-    (folder / "machine.json").write_text(json.dumps(MACHINE), encoding="utf-8")
-    return folder
+    return write_rows(folder, itertools.chain.from_iterable(map(rows_of, plans)), MACHINE)

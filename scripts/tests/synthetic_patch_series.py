@@ -3,15 +3,12 @@ workloads, and seeded noise."""
 
 from __future__ import annotations
 
-import csv
-import json
 import random
 from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 from flushwalk.patch_measures import REVISIONS
-from flushwalk.results import COLUMNS
-from synthetic_report import MACHINE, Row, _times
+from synthetic_report import MACHINE, Row, _times, write_rows
 
 # For each workload: us of a round, visited, locks, pages flushed and stale, by revision. A revision
 # without an entry is as the one before it.
@@ -71,10 +68,4 @@ def _case(workload: str, revision: str, shootdown: str, repetition: int,
 
 
 def write_report(folder: Path, **plan: Any) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "measurements.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows_of(**plan))
-    (folder / "machine.json").write_text(json.dumps(MACHINE), encoding="utf-8")
-    return folder
+    return write_rows(folder, rows_of(**plan), MACHINE)

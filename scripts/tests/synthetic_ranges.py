@@ -3,14 +3,11 @@ a page walk for each GiB, and seeded noise."""
 
 from __future__ import annotations
 
-import csv
-import json
 import random
 from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
-from flushwalk.results import COLUMNS
-from synthetic_report import MACHINE, Row, _times
+from synthetic_report import MACHINE, Row, _times, write_rows
 
 CALL_US = 20.0  # a shootdown of few pages
 PAGE_US = 3.0  # of each page more, up to the ceiling
@@ -96,10 +93,4 @@ def _case(gather: str, shootdown: str, ranges: int, pages: int, gap: str, workin
 
 
 def write_report(folder: Path, machine: dict[str, Any] | None = None, **plan: Any) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "measurements.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows_of(**plan))
-    (folder / "machine.json").write_text(json.dumps(machine or MACHINE), encoding="utf-8")
-    return folder
+    return write_rows(folder, rows_of(**plan), machine or MACHINE)

@@ -13,7 +13,7 @@ import random
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Callable, Iterable, Iterator, Sequence
 
 from flushwalk.results import COLUMNS
 
@@ -155,17 +155,22 @@ def _times(middle: float, samples: int) -> Row:
             "samples": samples}
 
 
-def write_report(folder: Path, *plans: Plan) -> Path:
-    """Writes a report folder, the rows of one plan after those of the other, and gives it back."""
+def write_rows(folder: Path, rows: Iterable[Row], machine: dict[str, Any] | None) -> Path:
+    """Writes a report folder, without a machine.json where there is no machine, and gives it back."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "measurements.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
-        for plan in plans:
-            writer.writerows(rows_of(plan))
-    if plans[0].machine is not None:
-        (folder / "machine.json").write_text(json.dumps(plans[0].machine), encoding="utf-8")
+        writer.writerows(rows)
+    if machine is not None:
+        (folder / "machine.json").write_text(json.dumps(machine), encoding="utf-8")
     return folder
+
+
+def write_report(folder: Path, *plans: Plan) -> Path:
+    """A report folder with the rows of one plan after those of the other."""
+    rows = itertools.chain.from_iterable(map(rows_of, plans))
+    return write_rows(folder, rows, plans[0].machine)
 
 
 def quick_set() -> tuple[Plan, ...]:

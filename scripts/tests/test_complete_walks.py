@@ -174,7 +174,7 @@ def test_a_way_that_was_spared_a_load_is_not_the_best(tmp_path: Path) -> None:
 
 def markdown_of(folder: Path) -> str:
     results = load([folder])
-    built = section.build(Context(results, collect(results, FIGURES)))
+    built = section.build(Context(results, collect(results, ["complete-walks"])))
     return document.markdown("T", "s", [built])
 
 
@@ -300,17 +300,10 @@ def test_the_sentence_follows_the_data(tmp_path: Path) -> None:
     sentence = complete_walks.sentence(points_of(folder_of(tmp_path, *plans())))
     assert "marked (locked) 0.149x" in sentence and "20.5 us" in sentence
 
+
 def test_a_report_of_short_flushes_alone_can_be_written(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, *plans(blocks=(8,)))
-    report.write_report(folder)
-    assert complete_walks.FIGURE.needs in (folder / "report.md").read_text()
-    assert not (folder / "figures" / "complete-walks.png").exists()
-
-
-def test_the_page_has_the_figure_and_both_values_of_its_colours(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, *plans())
-    report.write_report(folder)
-    page = (folder / "report.html").read_text()
-    assert 'id="complete-walks"' in page and 'href="figures/complete-walks.csv"' in page
-    for variable in ("--cursor-scan", "--dirty-list"):
-        assert page.count(f"{variable}:") == 2 and f"var({variable})" in page
+    results = load([folder_of(tmp_path, *plans(blocks=(8,)))])
+    drawn = collect(results, FIGURES)
+    assert "complete-walks" not in drawn
+    parts = report.parts_of(Context(results, drawn))
+    assert complete_walks.FIGURE.needs in document.markdown(*parts)

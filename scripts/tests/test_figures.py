@@ -67,10 +67,20 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
 
 
 def drawn(results: Results, name: str, layout: style.Layout) -> Drawing:
-    figure = FIGURES[name]
-    drawing = figure.draw(figure.collect(results), layout)
+    drawing = FIGURES[name].draw(frame_of(results, name), layout)
     FigureCanvasAgg(drawing).draw()
     return drawing
+
+
+_frames: dict[tuple[int, str], tuple[Results, pd.DataFrame]] = {}
+
+
+def frame_of(results: Results, name: str) -> pd.DataFrame:
+    """The table of a figure, which all its layouts share. The results are kept: ids are theirs."""
+    key = (id(results), name)
+    if key not in _frames:
+        _frames[key] = (results, FIGURES[name].collect(results))
+    return _frames[key][1]
 
 
 def texts_of(drawing: Drawing) -> list[Text]:

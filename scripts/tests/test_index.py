@@ -13,12 +13,12 @@ from synthetic_index import CONTAINERS, OWN_OPERATIONS, IndexPlan, write_index
 from synthetic_report import Plan, Row, write_report
 from test_figures import LAYOUTS, SPACE, texts_of
 
-from flushwalk import index_measures, report
+from flushwalk import index_measures
 from flushwalk.document import markdown
 from flushwalk.drawings import collect
 from flushwalk.figures import FIGURES, style
 from flushwalk.results import load
-from flushwalk.sections import Context
+from flushwalk.sections import Context, index
 
 FIGURE = FIGURES["xarray"]
 WHOLE = IndexPlan(operations=("insert", "load", "erase", "iterate", *OWN_OPERATIONS))
@@ -26,8 +26,8 @@ WHOLE = IndexPlan(operations=("insert", "load", "erase", "iterate", *OWN_OPERATI
 
 def text_of(folder: Path) -> str:
     results = load([folder])
-    text = markdown(*report.parts_of(Context(results, collect(results, FIGURES))))
-    return text.split("\n## The index\n")[1].split("\n## ")[0]
+    built = index.build(Context(results, collect(results, [FIGURE.name])))
+    return markdown("T", "s", [built])
 
 
 @pytest.fixture(scope="module")

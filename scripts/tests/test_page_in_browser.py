@@ -7,9 +7,7 @@ from typing import Any, Iterator
 
 import browser
 import pytest
-from synthetic_report import quick_set, write_report
 
-from flushwalk import report
 from flushwalk.figures import FIGURES
 
 pytestmark = pytest.mark.skipif(browser.program() is None, reason="Chromium is not installed")
@@ -45,11 +43,9 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Brows
     one.close()
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_report(tmp_path_factory.mktemp("reports") / "quick", *quick_set())
-    report.write_report(folder)
-    return folder / "report.html"
+@pytest.fixture
+def page(whole_report: Path) -> Path:
+    return whole_report / "report.html"
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from synthetic_patch_series import rows_of, write_report
 
-from flushwalk import patch_measures, report
+from flushwalk import patch_measures
 from flushwalk.document import Bullets, Command
 from flushwalk.drawings import collect
 from flushwalk.figures import FIGURES, style
@@ -28,7 +28,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def section_of(results: Results) -> tuple[list[str], list[Any]]:
-    blocks = build(Context(results, collect(results, FIGURES))).blocks
+    blocks = build(Context(results, collect(results, [FIGURE.name]))).blocks
     said = [item for block in blocks if isinstance(block, Bullets) for item in block.items]
     return said, list(blocks)
 
@@ -139,13 +139,6 @@ def test_no_two_texts_overlap(results: Results, layout: style.Layout) -> None:
     for (one, first), (other, second) in itertools.combinations(boxes, 2):
         if one is not other:
             assert not first.overlaps(second), f"{one.get_text()!r} on {other.get_text()!r}"
-
-
-def test_the_whole_report_is_written(tmp_path: Path) -> None:
-    folder = write_report(tmp_path / "r")
-    report.write_report(folder)
-    assert "What each patch bought" in (folder / "report.md").read_text()
-    assert (folder / "figures" / "patch-series.png").is_file()
 
 
 def test_there_are_rows() -> None:

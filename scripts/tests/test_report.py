@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from synthetic_report import MACHINE, quick_set, write_report
+from synthetic_report import MACHINE
 
 from flushwalk import report
 from flushwalk.document import Numbers, Paragraph, Section, markdown
@@ -31,10 +31,12 @@ TITLES = ["The answer", "Walk cost", "Walk and shootdown", "Stale aliases", "Wha
           "The shootdown by distance, responders and threads", "What striping buys", "The index",
           "Counters", "The thread's questions", "Validity", "The machine", "How it was measured",
           "The command that repeats it"]
-# Those that the folders of these tests have rows for.
+# Those that a run of flush_walk_bench has rows for, and those of the whole report.
 FIGURES = {name: figure for name, figure in ALL_FIGURES.items()
            if figure.bench == "flush_walk_bench"
            and name not in ("complete-walks", "counters-by-walk", "machine")}
+LEAST: dict[str, Any] = {"shootdowns": ("none",), "repetitions": 1}  # that has a figure
+WHOLE = [*FIGURES, "complete-walks", "patch-series", "alloc-free", "xarray", "range-crossover"]
 
 
 class Page(HTMLParser):
@@ -79,18 +81,6 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as scripts/run leaves it, and its report."""
-    folder = write_report(tmp_path_factory.mktemp("reports") / "quick", *quick_set())
-    (folder / "stale_alias.json").write_text(
-        '{"ok": true, "walks": [{"walk": "free_list", "read_new_owner": true, '
-        '"overwrote_new_owner": true, "fault": null}, {"walk": "xarray", "read_new_owner": false, '
-        '"overwrote_new_owner": false, "fault": "SEGV_ACCERR"}]}')
-    report.write_report(folder)
-    return folder
-
-
 def page_of(folder: Path) -> Page:
     return Page((folder / "report.html").read_text())
 
@@ -101,8 +91,8 @@ def markdown_of(folder: Path) -> str:
     return markdown(*report.parts_of(Context(results, collect(results, FIGURES))))
 
 
-def test_the_page_needs_nothing_else(written: Path) -> None:
-    text = (written / "report.html").read_text()
+def test_the_page_needs_nothing_else(whole_report: Path) -> None:
+    text = (whole_report / "report.html").read_text()
     page = Page(text)
     assert len(text) < 5_000_000
     assert page.open == [] and "script" not in page.tags
@@ -112,18 +102,18 @@ def test_the_page_needs_nothing_else(written: Path) -> None:
     assert re.findall(r"url\((?!#)", text) == []
     for address in page.addresses:
         if address.startswith("figures/"):
-            assert (written / address).is_file()
+            assert (whole_report / address).is_file()
         elif address.startswith("#"):
             assert address[1:] in page.ids
     assert len(page.ids) == len(set(page.ids))
     assert all(name in page.ids for name in re.findall(r"url\(#([^)]*)\)", text))
 
 
-def test_every_figure_is_there_for_a_wide_window_and_for_a_phone(written: Path) -> None:
-    text = (written / "report.html").read_text()
-    assert text.count("<svg") == 2 * sum(len(figure.scales) for figure in FIGURES.values())
-    for name, figure in FIGURES.items():
-        assert f'id="{name}"' in text and figure.title in text
+def test_every_figure_is_there_for_a_wide_window_and_for_a_phone(whole_report: Path) -> None:
+    text = (whole_report / "report.html").read_text()
+    assert text.count("<svg") == 2 * sum(len(ALL_FIGURES[name].scales) for name in WHOLE)
+    for name in WHOLE:
+        assert f'id="{name}"' in text and html.escape(ALL_FIGURES[name].title, False) in text
         for kind in ("svg", "png", "csv"):
             assert f'href="figures/{name}.{kind}"' in text
     drawings = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
@@ -138,8 +128,8 @@ def test_every_figure_is_there_for_a_wide_window_and_for_a_phone(written: Path) 
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.md"])
-def test_sections_come_in_order_and_the_answer_first(written: Path, name: str) -> None:
-    text = (written / name).read_text()
+def test_sections_come_in_order_and_the_answer_first(whole_report: Path, name: str) -> None:
+    text = (whole_report / name).read_text()
     heads = re.findall(r"<h2>(.*?)</h2>|^## (.*)$", text, flags=re.MULTILINE)
     assert [html.unescape(in_page) or plain for in_page, plain in heads] == TITLES
 
@@ -151,28 +141,29 @@ def test_sections_come_in_order_and_the_answer_first(written: Path, name: str) -
     "On real memory (stale_alias: a page is freed, gets a new owner, and is accessed through its "
     "old address after the flush): with the free list walk the old address read the new owner's "
     "data and overwrote it; with the xarray walk the access faulted (SEGV_ACCERR).",
-    "0 of 1,360 rows are invalid.", "This is a guest (CPUID: KVM)", "Paravirtual TLB flush is on",
+    " rows are invalid. An invalid row is in no figure", "This is a guest (CPUID: KVM)", "Paravirtual TLB flush is on",
     "There is no hardware PMU", "tsc at 2,100 MHz", "its own overhead is 11.9 ns (p99 14.3 ns)",
     "sampled in turn (A B B A or B A A B, by lot)", "percentiles are exact", "git checkout 0123abc",
     "flush_walk_bench --walk=free_list,xarray '--out=reports/made up'", "console=ttyS0",
 ])
-def test_what_a_reader_must_find(written: Path, words: str) -> None:
-    assert words in page_of(written).text
-    assert words in (written / "report.md").read_text()
+def test_what_a_reader_must_find(whole_report: Path, words: str) -> None:
+    assert words in page_of(whole_report).text
+    assert words in (whole_report / "report.md").read_text()
 
 
-def test_the_markdown_shows_every_figure_with_its_sentence_and_data(written: Path) -> None:
-    text = (written / "report.md").read_text()
-    for name in FIGURES:
+def test_the_markdown_shows_every_figure_with_its_sentence_and_data(whole_report: Path) -> None:
+    text = (whole_report / "report.md").read_text()
+    for name in WHOLE:
         assert f"](figures/{name}.png)" in text and f"](figures/{name}.csv)" in text
-        assert (written / "figures" / f"{name}.png").stat().st_size > 10_000
+        assert (whole_report / "figures" / f"{name}.png").stat().st_size > 10_000
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert len(tables) > 60
 
 
-def test_a_scale_is_chosen_without_a_script(written: Path) -> None:
-    text = (written / "report.html").read_text()
-    for name, figure in FIGURES.items():
+def test_a_scale_is_chosen_without_a_script(whole_report: Path) -> None:
+    text = (whole_report / "report.html").read_text()
+    for name in WHOLE:
+        figure = ALL_FIGURES[name]
         inputs = re.findall(rf'<input type="radio" class="pick-(\w+)" name="{name}-scale"\s+'
                             rf'id="{name}-\w+"( checked)?>', text)
         several = len(figure.scales) > 1
@@ -181,8 +172,8 @@ def test_a_scale_is_chosen_without_a_script(written: Path) -> None:
         assert several or figure.one_scale in text
 
 
-def test_a_picture_of_a_file_is_dark_on_a_dark_desktop(written: Path) -> None:
-    text = (written / "figures" / "walk-cost.svg").read_text()
+def test_a_picture_of_a_file_is_dark_on_a_dark_desktop(whole_report: Path) -> None:
+    text = (whole_report / "figures" / "walk-cost.svg").read_text()
     (rules,) = re.findall(r"@media \(prefers-color-scheme: dark\)\{(.*)\}</style>", text)
     drawn = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", text.replace(rules, "")))
     assert len(drawn) > 4
@@ -203,8 +194,7 @@ def test_words_of_the_data_are_no_markup(make_report: Make) -> None:
             row.update(valid="false", invalid_reason="<script>alert(1)</script> & more")
 
     folder = make_report(change=spoil, machine={**MACHINE, "host": "<b>host</b>"})
-    report.write_report(folder)
-    page = page_of(folder)
+    page = Page(report.html(*report.parts_of(Context(load([folder]), {})), {}))
     assert "script" not in page.tags and "b" not in page.tags
     assert "<script>alert(1)</script> & more" in page.text
 
@@ -245,14 +235,15 @@ def test_the_proof_is_summed_over_valid_rows(make_report: Make) -> None:
 ])
 def test_a_section_without_data_says_which_command_makes_it(
         make_report: Make, plan: dict[str, Any], names: set[str]) -> None:
-    folder = make_report(**plan)
-    report.write_report(folder)
-    for text in ((folder / "report.md").read_text(), page_of(folder).text):
+    results = load([make_report(**plan)])
+    drawn = collect(results, FIGURES)
+    parts = report.parts_of(Context(results, drawn))
+    for text in (markdown(*parts), Page(report.html(*parts, dict.fromkeys(drawn, {}))).text):
         for name, figure in FIGURES.items():
             command = f"build/release/bin/flush_walk_bench {figure.needs} --out=run"
             assert (command in text) == (name in names)
         assert "scripts/report run" in text
-    assert {path.stem for path in (folder / "figures").iterdir()} == set(FIGURES) - names
+    assert set(drawn) == set(FIGURES) - names
 
 
 def test_a_run_without_a_single_valid_row_has_a_report(make_report: Make) -> None:
@@ -329,7 +320,7 @@ def test_a_killed_run_is_no_whole_one(make_report: Make) -> None:
 
 def test_the_report_program_prints_the_answer_and_the_paths(
         make_report: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = make_report()
+    folder = make_report(**LEAST)
     assert report.main([str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8 and lines[0].startswith("free list: ")
@@ -339,7 +330,7 @@ def test_the_report_program_prints_the_answer_and_the_paths(
 @pytest.mark.parametrize("blocked", ["figures", "report.md"])
 def test_what_cannot_be_written_is_one_line_and_exit_2(
         make_report: Make, capsys: pytest.CaptureFixture[str], blocked: str) -> None:
-    folder = make_report()
+    folder = make_report(**LEAST)
     if blocked == "figures":
         (folder / "figures").write_text("a file where the folder should be")
     else:
@@ -352,7 +343,7 @@ def test_what_cannot_be_written_is_one_line_and_exit_2(
 
 @pytest.mark.parametrize("program", ["plot", "report"])
 def test_the_scripts_work_from_any_folder(tmp_path: Path, make_report: Make, program: str) -> None:
-    folder = make_report("a run")
+    folder = make_report("a run", **LEAST)
     done = subprocess.run([SCRIPTS / program, folder.name], cwd=tmp_path, capture_output=True,
                           text=True, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr

@@ -60,7 +60,8 @@ ALIAS = {"ok": True, "walks": [
 
 def _said(folder: Path) -> list[Any]:
     results = load([folder])
-    return list(thread.build(Context(results, collect(results, FIGURES))).blocks)
+    drawn = collect(results, ["deferral", "range-crossover", "patch-series"])
+    return list(thread.build(Context(results, drawn)).blocks)
 
 
 def _text(blocks: list[Any]) -> str:
