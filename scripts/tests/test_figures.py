@@ -79,7 +79,7 @@ def frame_of(results: Results, name: str) -> pd.DataFrame:
     """The table of a figure, which all its layouts share. The results are kept: ids are theirs."""
     key = (id(results), name)
     if key not in _frames:
-        _frames[key] = (results, FIGURES[name].collect(results))
+        _frames[key] = (results, ALL_FIGURES[name].collect(results))
     return _frames[key][1]
 
 

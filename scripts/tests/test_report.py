@@ -7,7 +7,7 @@ import re
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterable
 
 import pytest
 from synthetic_report import MACHINE
@@ -20,8 +20,7 @@ from flushwalk.figures import FIGURES as ALL_FIGURES
 from flushwalk.figures.base import Table
 from flushwalk.figures.style import PAINTS
 from flushwalk.results import load
-from flushwalk.sections import Context
-from flushwalk.sections.machine import warnings
+from flushwalk.sections import Context, machine
 
 Make = Callable[..., Path]
 SCRIPTS = Path(__file__).resolve().parents[1]
@@ -85,10 +84,10 @@ def page_of(folder: Path) -> Page:
     return Page((folder / "report.html").read_text())
 
 
-def markdown_of(folder: Path) -> str:
-    """report.md, without the time that it takes to draw the figures."""
+def markdown_of(folder: Path, figures: Iterable[str] = ()) -> str:
+    """report.md with these figures, without the time that it takes to draw them."""
     results = load([folder])
-    return markdown(*report.parts_of(Context(results, collect(results, FIGURES))))
+    return markdown(*report.parts_of(Context(results, collect(results, figures))))
 
 
 def test_the_page_needs_nothing_else(whole_report: Path) -> None:
@@ -251,7 +250,7 @@ def test_a_run_without_a_single_valid_row_has_a_report(make_report: Make) -> Non
         row.update(valid="false", invalid_reason="planted")
 
     folder = make_report(change=spoil)
-    text = markdown_of(folder)
+    text = markdown_of(folder, FIGURES)
     assert "336 of 336 rows are invalid." in text and "no valid row" in text
     assert "nan" not in re.sub(r"[a-z]nan|nan[a-z]", "", text)
 
@@ -280,8 +279,8 @@ def test_an_unknown_machine_is_said_to_be_unknown(make_report: Make) -> None:
 ])
 def test_what_limits_the_figures_is_said_first(
         make_report: Make, values: dict[str, Any], words: str | None) -> None:
-    folder = make_report(machine=values)
-    text = markdown_of(folder)
+    folder = make_report(machine=values, **LEAST)
+    text = markdown("T", "s", [machine.build(Context(load([folder]), {}))])
     assert ("To keep in mind:" in text) == (words is not None)
     assert words is None or words in text
 
@@ -291,7 +290,7 @@ def test_what_limits_the_figures_is_said_first(
     ("bhyve", "KVM", True), ("none", "KVM", True), ("tcg", "none", False)])
 def test_another_hypervisor_in_the_kernels_log_is_said(
         vendor: str, kernel: str, differ: bool) -> None:
-    said = " ".join(warnings(Facts({"hypervisor": {"vendor": vendor, "kernel": kernel}})))
+    said = " ".join(machine.warnings(Facts({"hypervisor": {"vendor": vendor, "kernel": kernel}})))
     assert (f"another hypervisor than CPUID: {kernel}" in said) == differ
 
 

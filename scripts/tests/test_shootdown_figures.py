@@ -13,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
 from synthetic_report import MACHINE, Row
 from synthetic_shootdown import Machine, Writer, quick, scaling, write_report
-from test_figures import assert_texts_are_apart
+from test_figures import assert_texts_are_apart, frame_of
 
 from flushwalk.document import Command, Numbers, Paragraph, Picture
-from flushwalk.drawings import collect
+from flushwalk.drawings import Drawn, collect
 from flushwalk.figures import FIGURES as ALL_FIGURES
 from flushwalk.figures import style
 from flushwalk.results import Results, load
@@ -45,7 +45,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Results]:
 
 
 def drawn(results: Results, name: str, layout: style.Layout = style.WIDE) -> Drawing:
-    drawing = FIGURES[name].draw(FIGURES[name].collect(results), layout)
+    drawing = FIGURES[name].draw(frame_of(results, name), layout)
     FigureCanvasAgg(drawing).draw()
     return drawing
 
@@ -64,7 +64,7 @@ def test_no_two_texts_overlap_and_none_is_cut(
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_says_what_it_shows(loaded: dict[str, Results], name: str) -> None:
     results = loaded["eight" if name == SCALING else "quick"]
-    frame = FIGURES[name].collect(results)
+    frame = frame_of(results, name)
     table = FIGURES[name].numbers(frame)
     said = [FIGURES[name].sentence(frame), FIGURES[name].reading(frame),
             *(cell for row in table.rows for cell in row)]
@@ -89,7 +89,7 @@ def test_the_map_has_a_cell_a_pair_and_a_border_between_packages(loaded: dict[st
     assert order == [label.get_text() for label in panel.get_yticklabels()] == list("02461357")
     assert panel.get_ylim() == (7.5, -0.5)  # the first initiator is on top
     written = {tuple(text.get_position()): float(text.get_text()) for text in panel.texts}
-    frame = FIGURES[PAIRS].collect(loaded["eight"])
+    frame = frame_of(loaded["eight"], PAIRS)
     assert len(written) == len(frame) == 56
     for pair in frame.itertuples():
         assert written[(pair.responder_at, pair.initiator_at)] == pytest.approx(
@@ -102,7 +102,7 @@ def test_the_map_has_a_cell_a_pair_and_a_border_between_packages(loaded: dict[st
 def test_numbers_are_left_away_where_cells_are_small(loaded: dict[str, Results]) -> None:
     panel = drawn(loaded["many"], PAIRS).axes[0]
     assert not panel.texts and 5 < len(panel.get_xticklabels()) < 32
-    assert FIGURES[PAIRS].numbers(FIGURES[PAIRS].collect(loaded["many"])).rows[0][0] == "same core"
+    assert FIGURES[PAIRS].numbers(frame_of(loaded["many"], PAIRS)).rows[0][0] == "same core"
     phone = drawn(loaded["eight"], PAIRS, style.NARROW).axes[0]
     assert {len(text.get_text()) for text in phone.texts} == {2}  # without decimals
 
@@ -138,7 +138,7 @@ def test_the_line_is_dashed_where_nothing_was_measured(loaded: dict[str, Results
     assert all(max(line.get_xdata()) == 7 for line in solid)
     assert all((min(line.get_xdata()), max(line.get_xdata())) == (7, 1023) for line in dashed)
     assert [label.get_text() for label in panel.get_xticklabels()][-3:] == ["63", "255", "1,023"]
-    words = FIGURES[SCALING].sentence(FIGURES[SCALING].collect(loaded["eight"]))
+    words = FIGURES[SCALING].sentence(frame_of(loaded["eight"], SCALING))
     assert "held out" in words and "Extrapolated to 1,024 CPUs, 146 times" in words
 
 
@@ -151,7 +151,9 @@ def test_two_numbers_of_responders_are_drawn_without_a_line(tmp_path: Path) -> N
 
 
 def blocks_of(results: Results, builder: Callable[[Context], Any]) -> list[Any]:
-    return list(builder(Context(results, collect(results, FIGURES))).blocks)
+    frames = {name: frame_of(results, name) for name in FIGURES}
+    found = {name: Drawn(FIGURES[name], frame) for name, frame in frames.items() if len(frame)}
+    return list(builder(Context(results, found)).blocks)
 
 
 def test_sections_of_a_run_without_shootdowns_say_what_makes_them(
