@@ -27,7 +27,11 @@ from flushwalk.results import ReportError
 CPUS = 8
 REMOTE = "tlb:tlb_flush/reason==1/"  # a flush that another CPU asked for
 # Folder -> whether REMOTE was counted there.
-RUNS = {"compact": True, "listed": True, "alone": True, "ranges": False, "user": False}
+RUNS = {"compact": True, "listed": True, "alone": True, "ranges": False, "calls": True,
+        "user": False}
+# Whose samples are a bench's flushes, each once.
+FLUSHES = {"flush_walk_bench": ("flush_time",), "flush_range_bench": ("shootdown_time",),
+           "shootdown_bench": ("operation_time", "unproven_operation_time")}
 
 Row = dict[str, str]
 
@@ -116,7 +120,9 @@ def _placements(folder: Path) -> Iterator[Claim]:
 
 def _shootdowns(folder: Path, with_remote: bool) -> Iterator[Claim]:
     rows = _rows(folder / "measurements.csv")
-    flushes = {row["case"]: int(row["samples"]) for row in rows if row["role"] == "initiator"}
+    flushes = _flushes(rows)
+    if not flushes:
+        yield Claim(False, f"{folder.name}: no flush was made")
     stalls = [row for row in rows if row["metric"] == "stall"]
     remote = _remote(folder / "counters.csv") if with_remote else {}
     for case in flushes:
@@ -134,6 +140,15 @@ def _shootdowns(folder: Path, with_remote: bool) -> Iterator[Claim]:
     yield Claim(not switched, f"{folder.name}: no thread was switched out"
                 + (f", but {'; '.join(switched)}" if switched else f" in {len(rows)} rows"))
     yield Claim(None, f"{folder.name}: {_validity(rows)}")
+
+
+def _flushes(rows: Sequence[Row]) -> dict[str, int]:
+    """How many each case had; in one of the runs that share a folder, as all had as many."""
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        if row["role"] == "initiator" and row["metric"] in FLUSHES[row["bench"]]:
+            counts.setdefault(row["case"], {})[row["metric"]] = int(row["samples"])
+    return {case: sum(of_metric.values()) for case, of_metric in counts.items()}
 
 
 def _others(row: Row) -> set[int]:

@@ -18,21 +18,26 @@ FLUSHES = 50
 EMULATED = {**MACHINE, "hypervisor": {"vendor": "tcg"}, "perf": {"event_paranoid": 4},
             "topology": {"packages": 2, "numa_nodes": 2, "pus": 8, "summary": "2 packages"}}
 FOUND = {"status": "counted", "errno": None, "reason": None, "remedy": None}
-DENIED = {"name": "page-faults", "kind": "software", "status": "permission_denied", "errno": "EACCES",
-          "reason": "not permitted", "remedy": "CAP_PERFMON (root)"}
+DENIED = {"name": "page-faults", "kind": "software", "status": "permission_denied",
+          "errno": "EACCES", "reason": "not permitted", "remedy": "CAP_PERFMON (root)"}
 COMPACT, LISTED = [0, 1, 2, 3, 4, 5, 6, 7], [7, 0, 6, 1, 5, 2, 4, 3]
 Rows = list[dict[str, Any]]
 
 
 def rows_of(bench: str, cpus: list[int], placement: str, calls: int = 1) -> Rows:
-    """An initiator's row, and one of each responder."""
-    proof = {"bench": bench, "case": f"{bench}/calls:{calls}", "samples": FLUSHES,
+    """An initiator's rows, and one of each responder."""
+    proof = {"bench": bench, "case": f"{bench}/calls:{calls}", "samples": 9,
              "placement": placement, "initiator_cpu": cpus[0],
              "responder_cpus": " ".join(map(str, cpus[1:])), "context_switches": 0,
              "shootdowns_expected": FLUSHES * calls, "tlb_interrupts": FLUSHES * calls,
              "shootdowns_proven": 9, "valid": "false", "invalid_reason": "9 of 50; more"}
-    initiator = {**proof, "role": "initiator", "cpu": cpus[0], "metric": "flush_time"}
-    return [initiator, *({**proof, "role": "responder", "cpu": cpu, "metric": "stall"}
+    samples = {"flush_walk_bench": {"flush_time": FLUSHES, "shootdown_time": FLUSHES},
+               "flush_range_bench": {"shootdown_time": FLUSHES},
+               "shootdown_bench": {"operation_time": 9, "unproven_operation_time": FLUSHES - 9,
+                                   "operation_rate": 2}}
+    initiator = [{**proof, "role": "initiator", "cpu": cpus[0], "metric": metric, "samples": count}
+                 for metric, count in samples[bench].items()]
+    return [*initiator, *({**proof, "role": "responder", "cpu": cpu, "metric": "stall"}
                          for cpu in cpus[1:])]
 
 
@@ -52,9 +57,10 @@ class Guest:
         ranges = [row for calls in (1, 4)
                   for row in rows_of("flush_range_bench", COMPACT, "compact", calls)]
         self.rows = {"compact": compact, "listed": listed, "alone": alone, "ranges": ranges,
+                     "calls": rows_of("shootdown_bench", COMPACT, "compact"),
                      "user": rows_of("flush_walk_bench", COMPACT, "compact")}
         self.counters = {name: counters_of(self.rows[name])
-                         for name in ("compact", "listed", "alone")}
+                         for name in ("compact", "listed", "alone", "calls")}
         self.counters["user"] = [
             {"counter": "page-faults", "kind": "software", "raw": "", "reason": "why",
              "status": "permission_denied"},
@@ -101,22 +107,24 @@ def test_a_run_as_it_must_be_passes_and_tells_the_numbers(
     lines = capsys.readouterr().out.splitlines()
     assert "PASS  compact: flush_walk_bench/calls:1: each of 7 responders: 50 flushes, " \
            "50 shootdowns, 50 TLB interrupts, 50 of reason 1 (by gaps alone 9 to 9)" in lines
+    assert "PASS  calls: shootdown_bench/calls:1: each of 7 responders: 50 flushes, " \
+           "50 shootdowns, 50 TLB interrupts, 50 of reason 1 (by gaps alone 9 to 9)" in lines
     assert "PASS  ranges: flush_range_bench/calls:4: each of 7 responders: 50 flushes, " \
            "200 shootdowns, 200 TLB interrupts (by gaps alone 9 to 9)" in lines
-    assert "PASS  compact: no thread was switched out in 8 rows" in lines
-    assert "NOTE  compact: 0 of 8 rows are valid; one that is not: 9 of 50" in lines
+    assert "PASS  compact: no thread was switched out in 9 rows" in lines
+    assert "NOTE  compact: 0 of 9 rows are valid; one that is not: 9 of 50" in lines
 
 
 def _interrupt_lost(guest: Guest) -> None:
-    guest.rows["compact"][4]["tlb_interrupts"] = FLUSHES - 1
+    guest.rows["compact"][5]["tlb_interrupts"] = FLUSHES - 1
 
 
 def _row_not_counted(guest: Guest) -> None:
-    guest.rows["user"][3]["tlb_interrupts"] = ""
+    guest.rows["user"][4]["tlb_interrupts"] = ""
 
 
 def _none_of_reason_1(guest: Guest) -> None:
-    guest.counters["listed"][2]["raw"] = 0
+    guest.counters["listed"][3]["raw"] = 0
 
 
 def _counter_missing(guest: Guest) -> None:
@@ -132,8 +140,12 @@ def _nothing_was_to_be_shot(guest: Guest) -> None:
         row["shootdowns_expected"] = row["tlb_interrupts"] = 0
 
 
+def _no_flush(guest: Guest) -> None:
+    guest.rows["calls"] = [row for row in guest.rows["calls"] if row["metric"] == "stall"]
+
+
 def _switched_out(guest: Guest) -> None:
-    guest.rows["listed"][1]["context_switches"] = 3
+    guest.rows["listed"][2]["context_switches"] = 3
 
 
 def _far_ones_first(guest: Guest) -> None:
@@ -183,6 +195,7 @@ def _no_reason(guest: Guest) -> None:
     (_counter_missing, "CPU 7: 50 flushes, 50 shootdowns, 50 TLB interrupts, None of reason 1"),
     (_responder_missing, "alone: flush_walk_bench/calls:1: each of 6 responders"),
     (_nothing_was_to_be_shot, "ranges: flush_range_bench/calls:4: each of 7 responders: 50 flush"),
+    (_no_flush, "calls: no flush was made"),
     (_switched_out, "listed: no thread was switched out, but responder on CPU 0: 3"),
     (_far_ones_first, "compact: initiator on CPU 0, responders on 4 5 6 7 1 2 3"),
     (_other_cpus, "cpus:7,0,6,1,5,2,4,3: used were 7,0,1,2,3,4,5,6"),
