@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,15 @@ def _placements(folder: Path) -> Iterator[Claim]:
     row = _rows(folder / "listed" / "measurements.csv")[0]
     used = ",".join([row["initiator_cpu"], *row["responder_cpus"].split()])
     yield Claim(row["placement"] == f"cpus:{used}", f"{row['placement']}: used were {used}")
+    listed = (folder / "placements.txt").read_text()
+    for name in ("cross_package", "cross_numa"):
+        found = re.search(rf"^{name} .*\n +here: initiator (\d+), responders ([\d,]+)$", listed,
+                          re.MULTILINE)
+        cpus = [int(cpu) for cpu in ",".join(found.groups()).split(",")] if found else []
+        other = sum(packages[cpu] != packages[cpus[0]] for cpu in cpus)
+        yield Claim(len(cpus) == 5 and other == 4,
+                    f"{name}: CPUs {' '.join(map(str, cpus)) or 'none'}: the first one's "
+                    f"responders are the {other} of the other socket")
 
 
 def _shootdowns(folder: Path, with_remote: bool) -> Iterator[Claim]:

@@ -1,5 +1,5 @@
-"""Which shootdowns a run measures by themselves: operations beside their arms, by pages, responders and
-rate, what responders lose, threads that all initiate, and the two CPUs of each pair."""
+"""Which shootdowns a run measures by themselves: operations beside their arms, by pages, responders
+and rate, what responders lose, threads that all initiate, and the two CPUs of each pair."""
 
 from __future__ import annotations
 

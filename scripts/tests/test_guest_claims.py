@@ -56,6 +56,7 @@ class Guest:
                  for row in rows_of("flush_walk_bench", [0, cpu], f"cpus:0,{cpu}")]
         ranges = [row for calls in (1, 4)
                   for row in rows_of("flush_range_bench", COMPACT, "compact", calls)]
+        self.placements = {"cross_package": "4,5,6,7", "cross_numa": "4,5,6,7"}
         self.rows = {"compact": compact, "listed": listed, "alone": alone, "ranges": ranges,
                      "calls": rows_of("shootdown_bench", COMPACT, "compact"),
                      "user": rows_of("flush_walk_bench", COMPACT, "compact")}
@@ -91,6 +92,9 @@ class Guest:
                  for revision, (stale, read, some) in self.stale.items()]
         (folder / "stale_alias.txt").write_text(json.dumps({"walks": walks}))
         (folder / "packages.txt").write_text("".join(f"{cpu} {cpu // 4}\n" for cpu in range(8)))
+        (folder / "placements.txt").write_text("".join(
+            f"{name}   cores of another one\n               here: initiator 0, responders {cpus}\n"
+            for name, cpus in self.placements.items()))
         (folder / "ended.txt").write_text(self.ended)
         (folder / "counters_test.txt").write_text(self.test)
         return folder
@@ -184,6 +188,14 @@ def _a_zero_for_a_missing_count(guest: Guest) -> None:
     guest.counters["user"][0]["raw"] = 0
 
 
+def _too_near(guest: Guest) -> None:
+    guest.placements["cross_numa"] = "3,4,5,6"
+
+
+def _placement_refused(guest: Guest) -> None:
+    guest.placements["cross_package"] = "not told"
+
+
 def _no_reason(guest: Guest) -> None:
     guest.counters["user"][0]["reason"] = ""
 
@@ -199,6 +211,8 @@ def _no_reason(guest: Guest) -> None:
     (_switched_out, "listed: no thread was switched out, but responder on CPU 0: 3"),
     (_far_ones_first, "compact: initiator on CPU 0, responders on 4 5 6 7 1 2 3"),
     (_other_cpus, "cpus:7,0,6,1,5,2,4,3: used were 7,0,1,2,3,4,5,6"),
+    (_too_near, "cross_numa: CPUs 0 3 4 5 6: the first one's responders are the 3 of the other"),
+    (_placement_refused, "cross_package: CPUs none"),
     (_not_emulated, "machine.json does not say that the CPUs are emulated"),
     (_one_socket, "machine.json says that the CPUs are emulated"),
     (_crashed, "not well: user with 139"),
