@@ -135,9 +135,9 @@ def test_a_point_without_a_pair_is_an_empty_cell(tmp_path: Path) -> None:
 
 def test_the_question_is_answered_in_one_sentence(results: Results) -> None:
     answer = section_of(results)[0][0]
-                             "1 page) and slower than the hull at 22 (2 to 16 ranges of 1 to 34 "
+    assert answer.startswith("Hull with a gap against array of ranges (shootdown mprotect_range): "
                              "with 1 responder the array is cheapest at 2 of 24 points (2 ranges of "
-                             "1 pages) and slower than the hull at 22 (2 to 16 ranges of 1 to 34 "
+                             "1 page) and slower than the hull at 22 (2 to 16 ranges of 1 to 34 "
                              "pages), 2 ranges")
     assert "2 ranges of 1 page with 255 GiB between them: 0.8" in answer
     assert "16 of them: 6.4" in answer or "16 of them: 6.3" in answer
