@@ -92,17 +92,19 @@ def sentence(frame: pd.DataFrame) -> str:
 
 
 def reading(frame: pd.DataFrame) -> str:
-    return ("The threads share one mmap lock, and each shootdown waits for all the others' CPUs. What "
-            "the arms without a shootdown lose with more threads is the contention for the lock (and "
-            "memory); what the operation loses beyond that is the shootdowns. An operation is counted with "
-            "its undoing, untimed in the time of a call. Nothing is proven for single operations here. "
+    return ("The threads share one mmap lock, and each shootdown waits for all the others' CPUs. What a "
+            "call without effect loses with more threads is the contention for the lock (and memory). "
+            "Where two threads discard at once, the kernel flushes for each of them, touched or not "
+            "(mm_tlb_flush_nested): so untouched pages have shootdowns, too, with more threads than "
+            "one. An operation is counted with its undoing, untimed in the time of a call. Nothing is "
+            "proven for single operations here. "
             f"Medians over {wording.span(frame['repetitions'])} repetitions.")
 
 
 FIGURE = Figure(
     name="shootdown-throughput",
     title="Shootdowns from all threads at once",
-    needs="--operation=dontneed --arms=operation,untouched,noop --initiators=1,2 --samples=5 "
+    needs="--operation=dontneed --arms=operation,untouched,noop --initiators=1,2 --samples=4000 "
           "--repetitions=12",
     collect=throughput_measures.throughputs, draw=draw, numbers=numbers, sentence=sentence,
     reading=reading, bench="shootdown_bench")
