@@ -39,9 +39,15 @@ std::unique_ptr<RangeMeasurement> RangeMeasurement::prepare(const RangeGroup& gr
                                                             std::string* error) {
   std::unique_ptr<RangeMeasurement> made(new RangeMeasurement(group, context));
   try {
-    if (!made->make_rivals(error) || !made->start_responders(error) || !made->warm_up(error)) {
+    if (!made->make_rivals(error) || !made->start_responders(error)) {
       return nullptr;
     }
+    const std::size_t rivals = group.rivals.size();
+    made->counters_.emplace(nullptr, nullptr, rivals);  // nobody counts what warms up
+    if (!made->warm_up(error)) {
+      return nullptr;
+    }
+    made->counters_.emplace(context.counters, made->responders_.get(), rivals);
   } catch (const std::bad_alloc&) {
     *error = fmt::format("no memory for {} ranges", group.shape.ranges);
     return nullptr;
@@ -86,7 +92,8 @@ bool RangeMeasurement::start_responders(std::string* error) {
   }
   responders_ = Responders::start(context_.machine, context_.placement.responders, context_.clock,
                                   (to_read_ != nullptr ? to_read_ : working_set_)->bytes(),
-                                  gaps_to_keep(context_.samples * ranges), error);
+                                  gaps_to_keep(context_.samples * ranges), error, context_.counters,
+                                  rivals_.size());
   return responders_ != nullptr;
 }
 
@@ -108,6 +115,7 @@ std::vector<RangeResult> RangeMeasurement::sample(std::string* error) {
     sampling.results.emplace_back(context_.samples);
     sampling.windows.emplace_back().reserve(context_.samples);
   }
+  counters_->begin_repetition();
   if (responders_ != nullptr) {
     responders_->run();
   }
@@ -144,6 +152,7 @@ bool RangeMeasurement::take_batch(std::size_t rival, unsigned samples, Sampling*
   const bool in_tlb_row = interrupts_ && flushes_tlb(group_.shootdown);
   const TlbBatch tlb(context_.placement.responders,
                      in_tlb_row && tlb_row_counts(context_.mechanism));
+  counters_->begin_batch(interrupts_);
   for (unsigned i = 0; i < samples; ++i) {
     if (context_.stop.load(std::memory_order_relaxed)) {
       *error = "interrupted";
@@ -153,6 +162,7 @@ bool RangeMeasurement::take_batch(std::size_t rival, unsigned samples, Sampling*
       return false;
     }
   }
+  counters_->end_batch(rival);
   tlb.end(&sampling->results[rival]);
   // The next rival finds the space as this one did.
   int failed = restore(&rivals_[rival]);
@@ -188,14 +198,20 @@ bool RangeMeasurement::take_sample(std::size_t which, Sampling* sampling, std::s
     return false;
   }
   const std::uint64_t calls_before = rival.space->shootdown().calls();
+  counters_->begin_responders(which);
   const Usage before = read_usage();
   working_set_->read();
   working_set_->read();
+  counters_->begin(which);
   const RangeTimes times =
       rival.by_hand
           ? timed_ranges(context_.clock, *rival.by_hand, ranges, *working_set_, &failed)
           : timed_ranges(context_.clock, rival.space->shootdown(), ranges, *working_set_, &failed);
+  counters_->end();
   const Usage after = read_usage();
+  // Orders would cut off the responders' rounds.
+  wait_for_responders();
+  counters_->end_responders();
   if (failed != 0) {
     *error = fmt::format("{}: {}", name_of(group_.shootdown), std::strerror(failed));
     return false;
@@ -212,7 +228,6 @@ bool RangeMeasurement::take_sample(std::size_t which, Sampling* sampling, std::s
     result.expected += result.calls * responders_->size();
     sampling->windows[which].push_back({times.begin, times.flushed, result.calls});
   }
-  wait_for_responders();
   return true;
 }
 
@@ -280,6 +295,10 @@ std::vector<CaseOutcome> RangeMeasurement::measure(unsigned repetition, std::str
     result.blocks = plan.dirty_blocks();
     outcomes.push_back(make_range_outcome({group_, context_.placement, context_.clock},
                                           group_.rivals[i], repetition, &result));
+    const std::uint64_t flushes = result.shootdown.size();
+    outcomes.back().counter_rows = counters_->take_rows(
+        i, {.operations = flushes, .shootdowns = interrupts_ ? flushes * result.calls : 0},
+        outcomes.back().rows);
   }
   return outcomes;
 }

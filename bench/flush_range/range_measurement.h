@@ -5,8 +5,9 @@
 // flush that is not timed: the rival before has left its own data in the caches, and a long array
 // more of it than a hull. Before each flush, untimed: access comes back where the backend takes it
 // away, what it wants touched is touched, and the working set is read twice, behind which there is
-// no system call but the flush's. After it, where there are responders and a working set, the
-// initiator waits until they have read theirs twice.
+// no system call but the flush's and, where counters are wanted, those that switch them on. After
+// it, where there are responders and a working set, the initiator waits until they have read theirs
+// twice.
 #ifndef FLUSHWALK_BENCH_FLUSH_RANGE_RANGE_MEASUREMENT_H_
 #define FLUSHWALK_BENCH_FLUSH_RANGE_RANGE_MEASUREMENT_H_
 
@@ -20,6 +21,7 @@
 #include "bench/flush_range/by_hand.h"
 #include "bench/flush_range/dirty_space.h"
 #include "bench/flush_range/range_axes.h"
+#include "bench/support/case_counters.h"
 #include "bench/support/case_group.h"
 #include "bench/support/proof.h"
 #include "bench/support/responders.h"
@@ -86,6 +88,7 @@ class RangeMeasurement : public Measurement {
   std::unique_ptr<WorkingSet> to_read_;     // of responders where the working set is empty
   std::vector<Rival> rivals_;               // as in the group
   std::unique_ptr<Responders> responders_;  // null without any
+  std::optional<CaseCounters> counters_;    // once there are responders
 };
 
 }  // namespace flushwalk

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "topology/pinned_thread.h"
@@ -166,6 +167,37 @@ TEST_F(RangeMeasuring, OutcomesTellWhatAFlushCovers) {
     EXPECT_EQ(array.flushed_pages, 32U);
     EXPECT_EQ(array.hull_pages, hull.hull_pages);
     EXPECT_EQ(array.dirty_blocks, 4U);
+  });
+}
+
+// Each thread's own counters, of the flushes and of what is read after them: what is done between
+// two of them faults (munmap's ranges are mapped and touched again), and is nobody's.
+TEST_F(RangeMeasuring, CountsTheTimedPartsOfEachThread) {
+  RangeGroup group = group_of(ShootdownKind::munmap, machine.usable_cpus().size() > 1 ? 1 : 0, 16);
+  group.rivals = {{Gather::runs, Code::suite}, {Gather::runs, Code::by_hand}};
+  auto made = Counters::make({.events = "page-faults:u", .rotation = false, .threads = 2});
+  ASSERT_TRUE(std::holds_alternative<std::unique_ptr<Counters>>(made));
+  const auto& counters = std::get<std::unique_ptr<Counters>>(made);
+  on_initiator([&] {
+    std::string error;
+    const auto measurement = RangeMeasurement::prepare(
+        group, {clock, machine, placement, 20, stop, ShootdownMechanism::unknown, counters.get()},
+        &error);
+    ASSERT_NE(measurement, nullptr) << error;
+    for (unsigned repetition = 0; repetition < 2; ++repetition) {
+      const std::vector<CaseOutcome> outcomes = measurement->measure(repetition, &error);
+      ASSERT_THAT(outcomes, SizeIs(2)) << error;
+      for (const CaseOutcome& outcome : outcomes) {
+        ASSERT_THAT(outcome.counter_rows, SizeIs(1 + group.responders));
+        const CounterRow& own = outcome.counter_rows.front();
+        EXPECT_EQ(own.role, "initiator");
+        EXPECT_EQ(own.repetition, repetition);
+        EXPECT_EQ(own.operations, 20U);
+        if (own.raw) {
+          EXPECT_EQ(own.raw, outcome.rows.front().page_faults);
+        }
+      }
+    }
   });
 }
 
