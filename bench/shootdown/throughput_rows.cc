@@ -3,7 +3,10 @@
 #include <fmt/core.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "bench/shootdown/throughput_measurement.h"
 
@@ -16,6 +19,32 @@ unsigned cpu_of(const topology::Placement& placement, std::size_t thread) {
                                            : placement.responders[thread - 1]);
 }
 
+// Each thread's CPU takes an interrupt for each operation of the others. Where the kernel counted
+// fewer, somebody was not there to be interrupted: another process ran on that CPU, or a hypervisor
+// had stopped the virtual CPU, whose TLB a paravirtual flush leaves for later. What the others did
+// meanwhile looks cheap.
+std::string why_not_interrupted(const ShootdownRowContext& context, Arm arm,
+                                const ThroughputResult& result) {
+  MeasurementRow reasons;
+  const Operation operation = context.group.operation;
+  if (!interrupts(operation, arm) || !flushes_tlb(operation_of(operation, arm))) {
+    return {};
+  }
+  std::uint64_t all = 0;
+  for (const std::vector<Ticks>& times : result.times) {
+    all += times.size();
+  }
+  for (std::size_t i = 0; i < result.responders.size(); ++i) {
+    const std::optional<std::uint64_t> taken = result.responders[i].tlb_interrupts;
+    const std::uint64_t expected = (all - result.times[i].size()) * result.calls;
+    if (taken && *taken * 100 < expected * kLeastProvenPercent) {
+      reasons.add_invalid_reason(fmt::format("{} TLB interrupts for {} shootdowns on CPU {}",
+                                             *taken, expected, cpu_of(context.placement, i)));
+    }
+  }
+  return reasons.invalid_reason;
+}
+
 // The row of all threads: their counts added up, and what spoils them.
 MeasurementRow row_of_all(const ShootdownRowContext& context, Arm arm, unsigned repetition,
                           const ThroughputResult& result) {
@@ -24,6 +53,7 @@ MeasurementRow row_of_all(const ShootdownRowContext& context, Arm arm, unsigned 
   row.shootdown_calls = result.calls;
   // A context switch is a wait for a lock here, and undoing an operation faults: both belong to it.
   put_proof(result, context.placement, false, &row);
+  row.add_invalid_reason(why_not_interrupted(context, arm, result));
   row.page_faults = std::nullopt;
   row.context_switches = 0;
   for (std::size_t i = 0; i < result.counts.size(); ++i) {

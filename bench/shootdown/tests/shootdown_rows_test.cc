@@ -244,5 +244,25 @@ TEST_F(ShootdownRows, OfInitiatorsThereIsARowOfAllAndOneOfEach) {
       HasSubstr("1 migration of the thread on CPU 3"));
 }
 
+// A virtual CPU that did not run was not interrupted, and the other's calls look cheap.
+TEST_F(ShootdownRows, ThreadsThatWereNotInterruptedMakeThroughputInvalid) {
+  group.activity = Activity::none;
+  group.initiators = 2;
+  group.responders = group.rate = group.working_set = 0;
+  ThroughputResult result;
+  result.calls = 1;
+  result.times = {std::vector<Ticks>(100, 2000), std::vector<Ticks>(100, 2000)};
+  result.counts.resize(2);
+  result.responders = {ResponderResult{.cpu = 2}, ResponderResult{.cpu = 3}};
+  const auto why = [&](Arm arm, std::uint64_t taken) {
+    result.responders[0].tlb_interrupts = 100;
+    result.responders[1].tlb_interrupts = taken;
+    return make_throughput_rows({group, placement, clock}, arm, 1, &result)[0].invalid_reason;
+  };
+  EXPECT_EQ(why(Arm::operation, 99), "");
+  EXPECT_EQ(why(Arm::operation, 98), "98 TLB interrupts for 100 shootdowns on CPU 3");
+  EXPECT_EQ(why(Arm::untouched, 0), "");
+}
+
 }  // namespace
 }  // namespace flushwalk
