@@ -194,7 +194,8 @@ TEST_F(RangeMeasuring, CountsTheTimedPartsOfEachThread) {
         EXPECT_EQ(own.repetition, repetition);
         EXPECT_EQ(own.operations, 20U);
         if (own.raw) {
-          EXPECT_EQ(own.raw, outcome.rows.front().page_faults);
+          // That the thread's usage is read a little outside of: a sanitizer faults there.
+          EXPECT_LE(*own.raw, outcome.rows.front().page_faults.value());
         }
       }
     }
