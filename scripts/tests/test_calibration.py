@@ -100,9 +100,9 @@ def test_two_percent_on_a_shared_guest_is_found_or_not_resolved_but_never_turned
         neighbours: Numbers) -> None:
     found = ratios_of_pairs(neighbours + TWO_PERCENT)
     assert FASTER not in [ratio.verdict for ratio in found]
-    missed = [ratio for ratio in found if ratio.verdict == NOT_RESOLVED]
-    assert missed, "the reference has cases in which 2 % is lost in the noise"
-    assert np.mean([ratio.smallest() > 1.02 for ratio in missed]) > 0.8
+    # What could be resolved is what nine of ten such runs find: that is no empty word.
+    able = [ratio.verdict for ratio in found if ratio.smallest() <= 1.02]
+    assert able and able.count(SLOWER) >= 0.85 * len(able)
 
 
 @pytest.mark.parametrize("noise", ["normal", "log_normal", "bimodal"])
