@@ -73,6 +73,14 @@ def whole_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports have the figure that is quickest to draw, and no other."""
+    from flushwalk import report
+
+    monkeypatch.setattr(report, "FIGURES", ["stale-slots"])
+
+
 @pytest.fixture(scope="session")
 def quick_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as scripts/run leaves it, to be read only."""

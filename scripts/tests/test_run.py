@@ -177,6 +177,7 @@ def test_a_report_that_cannot_be_made_does_not_hide_the_measurements(world: Worl
     assert "Traceback" in (world.folder / "run.log").read_text()
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_the_real_report_is_made_of_a_run(
     make_report: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
