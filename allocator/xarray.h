@@ -372,7 +372,8 @@ void XArray::walk_slots(const Node& root, Visit& visit) {
 // By bits, from the top down: up to kGroup nodes of a level at once, in ascending order. Each line
 // that is needed of them (header, slot, entry) is on its way to the cache for all before it is read
 // of the first: where each block has a leaf of its own (1,024 queues, kernel keys, a million
-// blocks) a walk waits for memory once a group and not four times a block.
+// blocks) a walk waits for memory once a group and not four times a block. A walk of marks fetches
+// for writing: it clears them, and locks what they lead to.
 template <XArray::Steps kSteps, class Visit, class LeafBits>
 void XArray::walk_group(std::span<const Subtree> group, Visit& visit, LeafBits& leaf_bits) const {
   const unsigned shift = group.front().node->shift;
@@ -384,7 +385,7 @@ void XArray::walk_group(std::span<const Subtree> group, Visit& visit, LeafBits& 
   if (shift == 0) {
     for (std::size_t i = 0; i < group.size(); ++i) {
       __builtin_prefetch(group[i].node->slots[first_of(bits[i])].load(std::memory_order_relaxed),
-                         1);
+                         kSteps == Steps::marks);
     }
     for (const Subtree& leaf : group) {
       visit_leaf<kSteps>(*leaf.node, leaf.base, leaf_bits(*leaf.node, leaf.base), visit);

@@ -47,7 +47,7 @@ TEST(SlabPool, ObjectsAreWholeAlignedCacheLinesSideBySide) {
 
 TEST(SlabPool, GivesNoObjectTwiceAcrossSlabs) {
   SlabPool pool(576);
-  constexpr std::size_t kCount = 5000;  // three slabs of 1 MiB
+  constexpr std::size_t kCount = 5000;  // two chunks of 2 MiB
   std::set<void*> objects;
   for (std::size_t i = 0; i < kCount; ++i) {
     void* const object = pool.take();

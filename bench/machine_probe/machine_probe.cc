@@ -12,6 +12,7 @@
 #include "bench/support/bad_input.h"
 #include "bench/support/shootdown_mechanism.h"
 #include "bench/support/this_machine.h"
+#include "bench/support/tool_line.h"
 #include "topology/pinned_thread.h"
 #include "topology/placement.h"
 
@@ -74,19 +75,14 @@ int main(int argc, char** argv) {
   CLI::App app(
       "Prints one JSON object: what this machine is, and for each CPU that this process may use "
       "how "
-      "often and how long something else ran there. scripts/doctor judges it. Exit 0, or 2 for bad "
-      "input.");
+      "often and how long something else ran there. scripts/doctor judges it. Exit 0, or 2 for "
+      "bad input.");
   double seconds = 2;
   app.add_option("--seconds", seconds, "how long the CPUs are watched, all at once; 0: not at all")
       ->check(CLI::Range(0.0, 60.0))
       ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    std::cerr << "machine_probe: " << error.what() << '\n';
-    return flushwalk::kBadInputExit;
+  if (const auto over = flushwalk::read_tool_line(&app, "machine_probe", argc, argv)) {
+    return *over;
   }
   std::vector<std::string> command_line{"machine_probe"};
   command_line.insert(command_line.end(), argv + 1, argv + argc);

@@ -16,6 +16,7 @@
 
 #include "allocator/oracle_json.h"
 #include "allocator/watched_load.h"
+#include "bench/support/tool_line.h"
 #include "bench/thread_answers/deferral.h"
 #include "bench/thread_answers/rcu_walk.h"
 
@@ -25,7 +26,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr unsigned kSlots = 128;
-constexpr int kBadInput = 2;
 
 unsigned usable_cpus() {
   cpu_set_t set;
@@ -218,7 +218,7 @@ int run(double seconds) {
   }
   if (!done || !add_windows(seconds, &answers, &error)) {
     std::cerr << "thread_answers: " << error << '\n';
-    return kBadInput;
+    return kBadInputExit;
   }
   answers["no_rcu"] = {rcu_json(true, seconds / 4), rcu_json(false, seconds / 4)};
   const bool ok = as_expected(answers);
@@ -241,13 +241,8 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", seconds, "for each load of threads; five take that long")
       ->check(CLI::Range(0.01, 1e5))
       ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
-  } catch (const CLI::ParseError& error) {
-    std::cerr << "thread_answers: " << error.what() << '\n';
-    return flushwalk::kBadInput;
+  if (const auto over = flushwalk::read_tool_line(&app, "thread_answers", argc, argv)) {
+    return *over;
   }
   return flushwalk::run(seconds);
 }

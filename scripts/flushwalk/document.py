@@ -1,7 +1,7 @@
 """What a report is made of: sections of paragraphs, tables and pictures, and their Markdown.
 
-A section is written once, as blocks; `markdown` below and templates/report.html.j2 each know how
-to show every kind of block.
+A section is written once, as blocks; `markdown` below, mail.py and templates/report.html.j2 each
+know how to show every kind of block.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Section:
 
 
 def markdown(title: str, subtitle: str, sections: Sequence[Section]) -> str:
-    """The report for a mail or a pull request; pictures are named relative to the report folder."""
+    """The report for a pull request; pictures are named relative to the report folder."""
     parts = [f"# {title}", subtitle]
     for section in sections:
         parts.append(f"## {section.title}")

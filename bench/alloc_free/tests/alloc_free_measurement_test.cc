@@ -1,7 +1,6 @@
 // Measures for real. What the machine does meanwhile is not this test's to say: that a row is valid
 // is asserted nowhere.
 #include "bench/alloc_free/alloc_free_measurement.h"
-#include "allocator/tests/sanitizers.h"
 
 #include <fmt/core.h>
 #include <gmock/gmock.h>
@@ -16,7 +15,7 @@
 
 #include "allocator/tests/sanitizers.h"
 #include "bench/alloc_free/alloc_free_rows.h"
-#include "topology/pinned_thread.h"
+#include "bench/support/tests/initiator_test.h"
 
 namespace flushwalk {
 namespace {
@@ -42,32 +41,10 @@ TEST(CommonRate, TimeBetweenBatchesCounts) {
   EXPECT_DOUBLE_EQ(common_rate({idle}, 10).value(), 20.0 / 400);
 }
 
-class MeasuringAllocFree : public ::testing::Test {
+class MeasuringAllocFree : public InitiatorTest {
  protected:
-  MeasuringAllocFree() : clock(make_clock()), machine(topology::Machine::discover().value()) {}
-
   // False where the threads cannot have CPUs of their own.
-  bool place() {
-    const std::vector<int> cpus = machine.usable_cpus();
-    const std::size_t others = group.axes.other_cpus();
-    if (cpus.size() <= others) {
-      return false;
-    }
-    placement = {"compact",
-                 cpus[0],
-                 {cpus.begin() + 1, cpus.begin() + 1 + static_cast<std::ptrdiff_t>(others)}};
-    return true;
-  }
-
-  // On a thread of its own: the pin ends with it.
-  template <class Work>
-  void on_first_cpu(Work&& work) {
-    std::thread([&] {
-      const auto pinned = topology::pin_this_thread(machine, placement.initiator);
-      ASSERT_TRUE(pinned.ok()) << pinned.error();
-      work();
-    }).join();
-  }
+  bool place() { return place_beside(group.axes.other_cpus()); }
 
   std::unique_ptr<AllocFreeMeasurement> prepare(unsigned samples) {
     std::string error;
@@ -88,10 +65,6 @@ class MeasuringAllocFree : public ::testing::Test {
 
   void expect_consistent(AllocFreeMeasurement& measurement, unsigned samples);
 
-  Clock clock;
-  topology::Machine machine;
-  topology::Placement placement{"compact", 0, {}};
-  std::atomic<bool> stop{false};
   AllocFreeGroup group{{}, {{find_revision("v6.12"), 1}}};
 };
 
@@ -154,7 +127,7 @@ TEST_F(MeasuringAllocFree, EveryCombinationForEveryRevision) {
               continue;
             }
             rivals(other_blocks != 0 ? std::vector<unsigned>{5} : std::vector<unsigned>{1, 2});
-            on_first_cpu([&] {
+            on_initiator([&] {
               const auto measurement = prepare(kSamples);
               ASSERT_NE(measurement, nullptr);
               expect_consistent(*measurement, kSamples);
@@ -169,7 +142,7 @@ TEST_F(MeasuringAllocFree, EveryCombinationForEveryRevision) {
 TEST_F(MeasuringAllocFree, SeveralWindowsAndRepetitionsTakeAllSamples) {
   group.axes.pages = 16;
   ASSERT_TRUE(place());
-  on_first_cpu([&] {
+  on_initiator([&] {
     const auto measurement = prepare(2 * kBatchesPerWindow + 1);
     ASSERT_NE(measurement, nullptr);
     expect_consistent(*measurement, 2 * kBatchesPerWindow + 1);
@@ -180,7 +153,7 @@ TEST_F(MeasuringAllocFree, SeveralWindowsAndRepetitionsTakeAllSamples) {
 TEST_F(MeasuringAllocFree, MemoryDoesNotGrowWithTheRun) {
   group.axes.pages = 64;
   ASSERT_TRUE(place());
-  on_first_cpu([&] {
+  on_initiator([&] {
     const auto measurement = prepare(8);
     ASSERT_NE(measurement, nullptr);
     std::string error;
@@ -196,7 +169,7 @@ TEST_F(MeasuringAllocFree, TheFlusherFlushes) {
   if (!place()) {
     GTEST_SKIP() << "the flusher needs a second CPU";
   }
-  on_first_cpu([&] {
+  on_initiator([&] {
     const auto measurement = prepare(4);
     ASSERT_NE(measurement, nullptr);
     std::string error;
@@ -211,7 +184,7 @@ TEST_F(MeasuringAllocFree, TheFlusherFlushes) {
 
 TEST_F(MeasuringAllocFree, StopEndsTheRepetition) {
   ASSERT_TRUE(place());
-  on_first_cpu([&] {
+  on_initiator([&] {
     const auto measurement = prepare(1000);
     ASSERT_NE(measurement, nullptr);
     stop = true;
@@ -223,7 +196,7 @@ TEST_F(MeasuringAllocFree, StopEndsTheRepetition) {
 
 TEST_F(MeasuringAllocFree, LockWaitsBelongToTheBatchesAlone) {
   ASSERT_TRUE(place());
-  on_first_cpu([&] {
+  on_initiator([&] {
     const auto measurement = prepare(2);
     ASSERT_NE(measurement, nullptr);
     std::string error;

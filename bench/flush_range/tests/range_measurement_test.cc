@@ -5,14 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <memory>
 #include <string>
-#include <thread>
 #include <variant>
 #include <vector>
 
-#include "topology/pinned_thread.h"
+#include "bench/support/tests/initiator_test.h"
 
 namespace flushwalk {
 namespace {
@@ -20,23 +18,10 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-class RangeMeasuring : public ::testing::Test {
+class RangeMeasuring : public InitiatorTest {
  protected:
-  RangeMeasuring() : clock(make_clock()), machine(topology::Machine::discover().value()) {}
-
-  // In a thread of its own: pinning lasts.
-  template <class Work>
-  void on_initiator(Work&& work) {
-    std::thread([&] {
-      const auto pinned = topology::pin_this_thread(machine, placement.initiator);
-      ASSERT_TRUE(pinned.ok()) << pinned.error();
-      work();
-    }).join();
-  }
-
   RangeGroup group_of(ShootdownKind kind, unsigned responders, unsigned working_set = 0) {
-    const std::vector<int> cpus = machine.usable_cpus();
-    placement = {"compact", cpus[0], {cpus.begin() + 1, cpus.begin() + 1 + responders}};
+    EXPECT_TRUE(place_beside(responders));
     return {{4, 8, 1024}, kind, working_set, responders, {}};
   }
 
@@ -55,11 +40,6 @@ class RangeMeasuring : public ::testing::Test {
     });
     return results;
   }
-
-  Clock clock;
-  topology::Machine machine;
-  topology::Placement placement{"compact", 0, {}};
-  std::atomic<bool> stop{false};
 };
 
 TEST_F(RangeMeasuring, EveryBackendCanBeMeasuredAgainAndAgainByBothCodes) {

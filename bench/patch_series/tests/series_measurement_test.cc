@@ -5,14 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "allocator/rcu.h"
-#include "topology/pinned_thread.h"
+#include "bench/support/tests/initiator_test.h"
 
 namespace flushwalk {
 namespace {
@@ -20,24 +17,10 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-class SeriesMeasuring : public ::testing::Test {
+class SeriesMeasuring : public InitiatorTest {
  protected:
-  SeriesMeasuring() : clock(make_clock()), machine(topology::Machine::discover().value()) {}
-
-  template <class Work>
-  void on_initiator(Work&& work) {
-    // A thread that waits here must not hold up the grace periods of the other.
-    const rcu::Offline offline;
-    std::thread([&] {
-      const auto pinned = topology::pin_this_thread(machine, placement.initiator);
-      ASSERT_TRUE(pinned.ok()) << pinned.error();
-      work();
-    }).join();
-  }
-
   SeriesGroup group_of(const std::string& workload, ShootdownKind kind, unsigned responders) {
-    const std::vector<int> cpus = machine.usable_cpus();
-    placement = {"compact", cpus[0], {cpus.begin() + 1, cpus.begin() + 1 + responders}};
+    EXPECT_TRUE(place_beside(responders));
     SeriesGroup group{find_workload(workload), kind, responders, {}};
     for (const Behaviors& revision : revisions()) {
       group.revisions.push_back(&revision);
@@ -57,11 +40,6 @@ class SeriesMeasuring : public ::testing::Test {
     });
     return results;
   }
-
-  Clock clock;
-  topology::Machine machine;
-  topology::Placement placement{"compact", 0, {}};
-  std::atomic<bool> stop{false};
 };
 
 TEST_F(SeriesMeasuring, EveryRoundOfEveryWorkloadDoesTheSurveysWork) {

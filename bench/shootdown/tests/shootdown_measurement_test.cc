@@ -20,6 +20,7 @@
 #include "bench/shootdown/cross_check.h"
 #include "bench/shootdown/shootdown_rows.h"
 #include "bench/shootdown/throughput_measurement.h"
+#include "bench/support/tests/initiator_test.h"
 #include "topology/pinned_thread.h"
 
 namespace flushwalk {
@@ -54,23 +55,10 @@ class ForeignLoad {
   pid_t child_;
 };
 
-class ShootdownMeasuring : public ::testing::Test {
+class ShootdownMeasuring : public InitiatorTest {
  protected:
-  ShootdownMeasuring() : clock(make_clock()), machine(topology::Machine::discover().value()) {}
-
-  // In a thread of its own: pinning lasts.
-  template <class Work>
-  void on_initiator(Work&& work) {
-    std::thread([&] {
-      const auto pinned = topology::pin_this_thread(machine, placement.initiator);
-      ASSERT_TRUE(pinned.ok()) << pinned.error();
-      work();
-    }).join();
-  }
-
   ShootdownGroup group_of(Operation operation, Activity activity, unsigned others) {
-    const std::vector<int> cpus = machine.usable_cpus();
-    placement = {"compact", cpus[0], {cpus.begin() + 1, cpus.begin() + 1 + others}};
+    EXPECT_TRUE(place_beside(others));
     ShootdownGroup group;
     group.operation = operation;
     group.activity = activity;
@@ -102,11 +90,6 @@ class ShootdownMeasuring : public ::testing::Test {
       }
     });
   }
-
-  Clock clock;
-  topology::Machine machine;
-  topology::Placement placement{"compact", 0, {}};
-  std::atomic<bool> stop{false};
 };
 
 TEST_F(ShootdownMeasuring, EveryOperationCanBeMeasuredAgainAndAgainInEachArm) {
