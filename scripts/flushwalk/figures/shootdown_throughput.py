@@ -1,5 +1,5 @@
-"""Threads that all initiate: operations a second, and how long a call takes then, beside the same calls
-without any shootdown."""
+"""Threads that all initiate: operations a second, and how long a call takes then, beside the same
+calls on untouched pages and calls without effect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flushwalk.figures.base import Figure, Table, panels
 from flushwalk.shootdown_measures import OPERATION, rank
 from flushwalk.throughput_measures import ARMS
 
-_LABELS = {OPERATION: "the operation", "untouched": "on untouched pages: its locks, no shootdown",
+_LABELS = {OPERATION: "the operation", "untouched": "on untouched pages",
            "noop": "a call without effect: its lock"}
 
 
