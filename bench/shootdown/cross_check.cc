@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -25,6 +26,29 @@ namespace {
 constexpr std::size_t kMappingBytes = std::size_t{1} << 20;
 constexpr unsigned kMostSeconds = 3600;
 constexpr std::chrono::seconds kWarmUp{1};
+
+// Private and empty, of one pass.
+class FreshMapping {
+ public:
+  FreshMapping()
+      : memory_(mmap(nullptr, kMappingBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                     -1, 0)),
+        failed_(memory_ == MAP_FAILED ? errno : 0) {}
+  ~FreshMapping() {
+    if (failed_ == 0) {
+      munmap(memory_, kMappingBytes);
+    }
+  }
+  FreshMapping(const FreshMapping&) = delete;
+  FreshMapping& operator=(const FreshMapping&) = delete;
+
+  int failed() const { return failed_; }  // an errno, or 0
+  unsigned char* memory() const { return static_cast<unsigned char*>(memory_); }
+
+ private:
+  void* memory_;
+  int failed_;
+};
 
 // One thread's; each has its cache lines for itself.
 struct alignas(128) Counted {
@@ -69,12 +93,7 @@ class Threads {
 
  private:
   void work(Counted* mine) const {
-    int failed = 0;
-    std::optional<DiscardLoop> loop = DiscardLoop::make(&failed);
-    if (loop) {
-      failed = loop->run(stop_, &mine->loops);
-    }
-    mine->failed.store(failed, std::memory_order_relaxed);
+    mine->failed.store(discard_loop(stop_, &mine->loops), std::memory_order_relaxed);
   }
 
   std::atomic<bool> stop_{false};
@@ -100,7 +119,7 @@ std::optional<std::string> measure(const topology::Machine& machine,
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   if (const int failed = threads.failed(); failed != 0) {
     *error = failed == EFAULT ? "a discarded page still had its data: a stale translation"
-                              : fmt::format("madvise(DONTNEED): {}", std::strerror(failed));
+                              : fmt::format("mmap or madvise(DONTNEED): {}", std::strerror(failed));
     return std::nullopt;
   }
   double all = 0;
@@ -115,38 +134,25 @@ std::optional<std::string> measure(const topology::Machine& machine,
 
 }  // namespace
 
-std::optional<DiscardLoop> DiscardLoop::make(int* error) {
-  void* const memory =
-      mmap(nullptr, kMappingBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) {
-    *error = errno;
-    return std::nullopt;
-  }
-  return DiscardLoop(static_cast<unsigned char*>(memory));
-}
-
-DiscardLoop::~DiscardLoop() {
-  if (memory_ != nullptr) {
-    munmap(memory_, kMappingBytes);
-  }
-}
-
-DiscardLoop::DiscardLoop(DiscardLoop&& other) noexcept
-    : memory_(std::exchange(other.memory_, nullptr)) {}
-
-int DiscardLoop::run(const std::atomic<bool>& stop, std::atomic<std::uint64_t>* loops) {
+int discard_loop(const std::atomic<bool>& stop, std::atomic<std::uint64_t>* loops) {
   std::uint64_t done = 0;
-  for (std::size_t at = 0; !stop.load(std::memory_order_relaxed);
-       at = (at + kPageSize) % kMappingBytes) {
-    volatile unsigned char* const page = memory_ + at;
-    *page = 1;
-    if (madvise(memory_ + at, kPageSize, MADV_DONTNEED) != 0) {
-      return errno;
+  while (!stop.load(std::memory_order_relaxed)) {
+    const FreshMapping mapping;
+    if (mapping.failed() != 0) {
+      return mapping.failed();
     }
-    if (*page != 0) {
-      return EFAULT;
+    for (std::size_t at = 0; at < kMappingBytes && !stop.load(std::memory_order_relaxed);
+         at += kPageSize) {
+      volatile unsigned char* const page = mapping.memory() + at;
+      *page = 1;
+      if (madvise(mapping.memory() + at, kPageSize, MADV_DONTNEED) != 0) {
+        return errno;
+      }
+      if (*page != 0) {
+        return EFAULT;
+      }
+      loops->store(++done, std::memory_order_relaxed);
     }
-    loops->store(++done, std::memory_order_relaxed);
   }
   return 0;
 }

@@ -1,6 +1,9 @@
 // Cross-check: the loop of will-it-scale's tlb_flush2, as it is described, in its unit: so that
 // both can be held side by side. Each thread has a private mapping of 1 MiB, and goes over its
 // pages: a page is written, discarded with madvise(DONTNEED), and read back. One page is a loop.
+// After each pass the mapping is unmapped and another taken: a page that was read back has the
+// zero page, and to write there again would change a present translation, which is a second
+// shootdown in each loop (half the loops a second with two threads).
 //
 // A page that is read back must be zero: otherwise a stale translation was used.
 #ifndef FLUSHWALK_BENCH_SHOOTDOWN_CROSS_CHECK_H_
@@ -16,24 +19,10 @@
 
 namespace flushwalk {
 
-// The loop, in one thread, until `stop`.
-class DiscardLoop {
- public:
-  // nullopt, and *error an errno, when there is no memory.
-  static std::optional<DiscardLoop> make(int* error);
-  ~DiscardLoop();
-  DiscardLoop(DiscardLoop&& other) noexcept;
-  DiscardLoop& operator=(DiscardLoop&&) = delete;
-
-  // Adds its loops to *loops as they are done. 0, or the errno of an madvise that failed; EFAULT:
-  // a page was not zero when it was read back.
-  int run(const std::atomic<bool>& stop, std::atomic<std::uint64_t>* loops);
-
- private:
-  explicit DiscardLoop(unsigned char* memory) : memory_(memory) {}
-
-  unsigned char* memory_;
-};
+// The loop, in the calling thread, until `stop`; *loops is what has been done of it. 0, or the
+// errno of an mmap or madvise that failed; EFAULT: a page was not zero when it was read
+// back.
+int discard_loop(const std::atomic<bool>& stop, std::atomic<std::uint64_t>* loops);
 
 struct CrossCheckTexts {
   std::string seconds = "5";  // that are counted, of each number of threads; 1..3600
