@@ -169,8 +169,10 @@ class BlockState {
 };
 
 // The descriptor. What a walk reads (links, counters, lock, address) shares the first cache line;
-// the used map follows the descriptor in the same pool object, 256 bytes in all for a block of
-// 1,024 slots (kernel: 232).
+// the used map follows the descriptor in the same pool object. An object is an odd number of lines,
+// 320 bytes for a block of 1,024 slots: side by side in 256 bytes (as the kernel's 232 lie in
+// kmalloc-256) all first lines would share a quarter of a cache's sets, and 16,384 blocks no longer
+// fit in an L2 of 2 MiB (12.6 ns a block instead of 9.2).
 class alignas(64) Block : public RcuListNode {
  public:
   static constexpr std::size_t bytes_for(unsigned slots);
@@ -220,7 +222,10 @@ static_assert(offsetof(Block, dirty_node) + sizeof(DirtyListNode) <= 64,
 #pragma GCC diagnostic pop
 
 constexpr std::size_t Block::bytes_for(unsigned slots) {
-  return sizeof(Block) + BlockState::used_map_words(slots) * sizeof(std::uint64_t);
+  constexpr std::size_t kLine = 64;
+  const std::size_t bytes =
+      sizeof(Block) + BlockState::used_map_words(slots) * sizeof(std::uint64_t);
+  return ((bytes + kLine - 1) / kLine | 1) * kLine;
 }
 
 }  // namespace flushwalk

@@ -4,9 +4,10 @@
 // whose xarray holds it, in one part at a time.
 //
 // Each part is a ring of pointers, and not a chain through the blocks: a walk takes a handful from
-// it under one turn of the lock, and has all of them on their way to the cache before it looks at
-// the first. With a chain it would wait for each block in turn (65,536 blocks, all dirty, 90 %
-// full: 1.5 times as long a block as a free list of those not full).
+// it under one turn of the lock, and with each block that it visits sends for one of the next
+// handful. With a chain it would wait for each block in turn (65,536 blocks, all dirty, 90 % full:
+// 1.5 times as long a block as a free list of those not full). To send for a whole handful at once
+// is no better, for then the visits wait for all of them.
 //
 // A free must not fail, so room is made when a block is: a ring holds twice as many pointers as the
 // queue has blocks. A block that is doomed leaves a gap behind; a ring that has run full is at
@@ -71,28 +72,39 @@ class DirtyLists {
   std::uint64_t take_all(DirtyPart which, Visit&& visit) {
     Ring& ring = ring_of(which);
     Handful handful;
+    Handful none_left;
     std::uint32_t left = 0;
     {
       const std::lock_guard guard(lock_);
       left = ring.take(ring.size(), &handful);
     }
+    handful.fetch();
     std::uint64_t taken = handful.count;
     if (left != 0) [[unlikely]] {
       taken += take_the_rest(ring, left, &handful, visit);
     }
-    handful.visit_each(visit);
+    handful.visit_each(none_left, visit);
     return taken;
   }
 
  private:
-  // As many as are on their way to the cache at once.
+  // As many as are on their way to the cache at once. In a second-level cache's reach 12 to 32 cost
+  // the same; a million blocks in order cost 16.4 ns each with 12, and 12.6 with 24, 32 or 48.
   struct Handful {
-    std::array<DirtyListNode*, 32> nodes;
+    std::array<DirtyListNode*, 24> nodes;
     std::size_t count = 0;
 
-    template <class Visit>
-    void visit_each(Visit& visit) const {
+    void fetch() const {
       for (std::size_t i = 0; i < count; ++i) {
+        __builtin_prefetch(nodes[i], 1);
+      }
+    }
+    template <class Visit>
+    void visit_each(const Handful& next, Visit& visit) const {
+      for (std::size_t i = 0; i < count; ++i) {
+        if (i < next.count) {
+          __builtin_prefetch(next.nodes[i], 1);
+        }
         visit(*nodes[i]);
       }
     }
@@ -129,7 +141,6 @@ class DirtyLists {
            ++number, --left) {
         DirtyListNode* const node = at(number);
         if (node != nullptr) {
-          __builtin_prefetch(node, 1);
           handful->nodes[handful->count++] = node;
         }
       }
@@ -151,7 +162,7 @@ class DirtyLists {
         left = ring.take(left, &next);
       }
       taken += next.count;
-      handful->visit_each(visit);
+      handful->visit_each(next, visit);
       *handful = next;
     }
     return taken;

@@ -343,11 +343,13 @@ TEST(Block, KnowsItsAddresses) {
   std::free(memory);
 }
 
-TEST(Block, TakesTheSizeOfItsMap) {
-  EXPECT_EQ(Block::bytes_for(1024), 256U);
-  EXPECT_EQ(Block::bytes_for(64), sizeof(Block) + 8);
-  EXPECT_EQ(Block::bytes_for(2), sizeof(Block) + 8);
-  EXPECT_EQ(Block::bytes_for(128), sizeof(Block) + 16);
+// Wide enough for the map, and no power of two: first lines side by side would share few of a
+// cache's sets.
+TEST(Block, TakesAnOddNumberOfLines) {
+  EXPECT_EQ(Block::bytes_for(1024), 5 * 64U);
+  EXPECT_EQ(Block::bytes_for(512), 3 * 64U);
+  EXPECT_EQ(Block::bytes_for(576), 5 * 64U) << "nine words of map";
+  EXPECT_EQ(Block::bytes_for(2), 3 * 64U);
 }
 
 }  // namespace
