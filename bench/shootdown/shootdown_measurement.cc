@@ -295,6 +295,16 @@ void ShootdownMeasurement::judge(ArmResult* result) const {
   }
 }
 
+MemorySample ShootdownMeasurement::memory() const {
+  MemorySample sample;
+  for (const Rival& rival : rivals_) {
+    if (rival.target != nullptr && rival.target->make_ready() == 0) {
+      sample.add(rival.target->page_addresses());
+    }
+  }
+  return sample;
+}
+
 std::vector<CaseOutcome> ShootdownMeasurement::measure(unsigned repetition, std::string* error) {
   std::vector<ArmResult> results = sample(error);
   std::vector<CaseOutcome> outcomes;

@@ -64,6 +64,8 @@ class ShootdownMeasurement : public Measurement {
                                                        std::string* error);
 
   std::vector<CaseOutcome> measure(unsigned repetition, std::string* error) override;
+  // The pages of all targets, which it makes ready for that.
+  MemorySample memory() const override;
   // The same, before it becomes rows: a result for each arm, in the group's order.
   std::vector<ArmResult> sample(std::string* error);
   // Of the last sample(): for tests, which judge again.

@@ -141,6 +141,18 @@ int Target::advise_pages(const Range& range) const {
   return !huge && failed == EINVAL ? 0 : failed;
 }
 
+std::size_t Target::bytes_to_next_page() const {
+  return takes_every_other_page(shape_.operation) ? 2 * unit_ : unit_;
+}
+
+std::vector<Address> Target::page_addresses() const {
+  std::vector<Address> addresses;
+  for (std::size_t at = 0; shape_.touched && at < bytes_; at += bytes_to_next_page()) {
+    addresses.push_back(at_ + at);
+  }
+  return addresses;
+}
+
 int Target::make_ready() {
   if (ready_) {
     return 0;
@@ -245,8 +257,7 @@ int Target::advise_each(int advice) const {
 }
 
 void Target::touch() const {
-  const std::size_t step = takes_every_other_page(shape_.operation) ? 2 * unit_ : unit_;
-  for (std::size_t at = 0; at < bytes_; at += step) {
+  for (std::size_t at = 0; at < bytes_; at += bytes_to_next_page()) {
     *reinterpret_cast<volatile unsigned char*>(at_ + at) = 1;
   }
 }

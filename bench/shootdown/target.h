@@ -52,11 +52,14 @@ class Target {
 
   // What it works on now.
   Range pages() const { return {at_, at_ + bytes_}; }
+  // The first address of each page that it touches. The pages are there after make_ready().
+  std::vector<Address> page_addresses() const;
   // Why the touched pages are not all huge, where they should be, as one line; empty when they are.
   std::string why_not_huge() const;
 
  private:
   explicit Target(const TargetShape& shape);
+  std::size_t bytes_to_next_page() const;
   std::string map();
   int advise_pages(const Range& range) const;
   int undo();

@@ -161,6 +161,16 @@ void ThroughputMeasurement::keep(ThroughputResult* result) const {
   }
 }
 
+MemorySample ThroughputMeasurement::memory() const {
+  MemorySample sample;
+  for (const auto& worker : workers_) {
+    for (const auto& target : worker->targets) {
+      sample.add(target->page_addresses());
+    }
+  }
+  return sample;
+}
+
 std::vector<CaseOutcome> ThroughputMeasurement::measure(unsigned repetition, std::string* error) {
   std::vector<ThroughputResult> results = sample(error);
   std::vector<CaseOutcome> outcomes;

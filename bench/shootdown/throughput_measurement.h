@@ -56,6 +56,8 @@ class ThroughputMeasurement : public Measurement {
                                                         std::string* error);
 
   std::vector<CaseOutcome> measure(unsigned repetition, std::string* error) override;
+  // The pages of all threads' targets; what their last operations took away is nowhere.
+  MemorySample memory() const override;
   // The same, before it becomes rows: a result for each arm, in the group's order.
   std::vector<ThroughputResult> sample(std::string* error);
 

@@ -26,6 +26,7 @@ from flushwalk.machine_facts import is_emulated
 from flushwalk.results import ReportError
 
 CPUS = 8
+CPUS_OF_A_NODE = 4
 REMOTE = "tlb:tlb_flush/reason==1/"  # a flush that another CPU asked for
 # Folder -> whether REMOTE was counted there.
 RUNS = {"compact": True, "listed": True, "alone": True, "ranges": False, "calls": True,
@@ -145,6 +146,11 @@ def _shootdowns(folder: Path, with_remote: bool) -> Iterator[Claim]:
         gaps = [int(row["shootdowns_proven"]) for row in of_case] or [0]
         yield Claim(holds, f"{folder.name}: {case}: {_in_words(counts, with_remote)} "
                     f"(by gaps alone {min(gaps)} to {max(gaps)})")
+    nodes = {(int(row["initiator_cpu"]) // CPUS_OF_A_NODE, row["memory_node"]) for row in rows}
+    found = ", ".join(f"{node or 'unknown'} (the initiator's is {own})"
+                      for own, node in sorted(nodes))
+    yield Claim(all(str(own) == node for own, node in nodes),
+                f"{folder.name}: memory was found on node {found}")
     switched = [f"{row['role']} on CPU {row['cpu']}: {row['context_switches']}"
                 for row in rows if row["context_switches"] != "0"]
     yield Claim(not switched, f"{folder.name}: no thread was switched out"

@@ -28,6 +28,7 @@ def rows_of(bench: str, cpus: list[int], placement: str, calls: int = 1) -> Rows
     """An initiator's rows, and one of each responder."""
     proof = {"bench": bench, "case": f"{bench}/calls:{calls}", "samples": 9,
              "placement": placement, "initiator_cpu": cpus[0],
+             "memory_node": cpus[0] // 4,
              "responder_cpus": " ".join(map(str, cpus[1:])), "context_switches": 0,
              "shootdowns_expected": FLUSHES * calls, "tlb_interrupts": FLUSHES * calls,
              "shootdowns_proven": 9, "valid": "false", "invalid_reason": "9 of 50; more"}
@@ -116,6 +117,7 @@ def test_a_run_as_it_must_be_passes_and_tells_the_numbers(
     assert "PASS  ranges: flush_range_bench/calls:4: each of 7 responders: 50 flushes, " \
            "200 shootdowns, 200 TLB interrupts (by gaps alone 9 to 9)" in lines
     assert "PASS  compact: no thread was switched out in 9 rows" in lines
+    assert "PASS  listed: memory was found on node 1 (the initiator's is 1)" in lines
     assert "NOTE  compact: 0 of 9 rows are valid; one that is not: 9 of 50" in lines
 
 
@@ -150,6 +152,14 @@ def _no_flush(guest: Guest) -> None:
 
 def _switched_out(guest: Guest) -> None:
     guest.rows["listed"][2]["context_switches"] = 3
+
+
+def _memory_elsewhere(guest: Guest) -> None:
+    guest.rows["listed"][2]["memory_node"] = 0
+
+
+def _memory_not_told(guest: Guest) -> None:
+    guest.rows["calls"][0]["memory_node"] = ""
 
 
 def _far_ones_first(guest: Guest) -> None:
@@ -209,6 +219,8 @@ def _no_reason(guest: Guest) -> None:
     (_nothing_was_to_be_shot, "ranges: flush_range_bench/calls:4: each of 7 responders: 50 flush"),
     (_no_flush, "calls: no flush was made"),
     (_switched_out, "listed: no thread was switched out, but responder on CPU 0: 3"),
+    (_memory_elsewhere, "listed: memory was found on node 0 (the initiator's is 1), 1 (the"),
+    (_memory_not_told, "calls: memory was found on node unknown (the initiator's is 0), 0 (the"),
     (_far_ones_first, "compact: initiator on CPU 0, responders on 4 5 6 7 1 2 3"),
     (_other_cpus, "cpus:7,0,6,1,5,2,4,3: used were 7,0,1,2,3,4,5,6"),
     (_too_near, "cross_numa: CPUs 0 3 4 5 6: the first one's responders are the 3 of the other"),

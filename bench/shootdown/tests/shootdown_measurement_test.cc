@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocator/tests/memory_probe.h"
 #include "bench/shootdown/cross_check.h"
 #include "bench/shootdown/shootdown_rows.h"
 #include "bench/shootdown/throughput_measurement.h"
@@ -107,6 +108,19 @@ TEST_F(ShootdownMeasuring, EveryOperationCanBeMeasuredAgainAndAgainInEachArm) {
               EXPECT_THAT(result->proven, IsEmpty());
             });
   }
+}
+
+// Also where the last operation took them away: the kernel is asked on which node they are.
+TEST_F(ShootdownMeasuring, PagesAreThereWhenTheirMemoryIsAskedFor) {
+  ShootdownGroup group = group_of(Operation::munmap, Activity::none, 0);
+  group.arms = {Arm::operation};
+  measure(group, 3, [](const ShootdownMeasurement& measurement, Arm, ArmResult*) {
+    const MemorySample memory = measurement.memory();
+    ASSERT_THAT(memory.addresses(), SizeIs(3));
+    for (const void* page : memory.addresses()) {
+      EXPECT_EQ(read_byte(reinterpret_cast<Address>(page)), 1);
+    }
+  });
 }
 
 TEST_F(ShootdownMeasuring, ExpectedIsWhatShouldInterruptAResponderThatCanTell) {

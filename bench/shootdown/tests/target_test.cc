@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "allocator/tests/memory_probe.h"
 #include "bench/shootdown/timed_operation.h"
@@ -18,6 +19,8 @@ namespace flushwalk {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using ::testing::ValuesIn;
 
 constexpr unsigned kPages = 5;
@@ -131,6 +134,19 @@ TEST_P(Targets, WhatIsUntouchedStaysUntouched) {
     EXPECT_THAT(map_detail(target->pages().start, "Rss"), HasSubstr(" 0 kB")) << i;
     ASSERT_EQ(target->operate(), 0);
   }
+}
+
+TEST_P(Targets, NameThePagesThatTheyTouch) {
+  const auto target = build(true);
+  ASSERT_NE(target, nullptr);
+  ASSERT_EQ(target->make_ready(), 0);
+  const std::vector<Address> pages = target->page_addresses();
+  ASSERT_THAT(pages, SizeIs(kPages));
+  EXPECT_EQ(pages.front(), target->pages().start);
+  EXPECT_EQ(pages.back(), target->pages().end - kPageSize);
+  const Address step = takes_every_other_page(GetParam()) ? 2 * kPageSize : kPageSize;
+  EXPECT_EQ(pages[1] - pages[0], step);
+  EXPECT_THAT(build(false)->page_addresses(), IsEmpty());
 }
 
 TEST_P(Targets, TwiceReadyIsOnceReady) {
