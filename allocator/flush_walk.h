@@ -27,7 +27,7 @@
 //   free as above, and by the alloc that hands out the last slot of a dirty block, before the block
 //   leaves the free list. Complete: what is dirty is on the free list or listed as full all the
 //   time, and goes one way only. A block that leaves the free list before the walk has come to it
-//   was put on the other before, and that is looked at afterwards.
+//   was put on the other before, and that is looked at afterwards: both are of the same queue.
 // The last three need a revision whose flush resets what it collects under the purge mutex (from p3
 // on); and an allocator that keeps marks or lists (VmapAllocator::Options).
 #ifndef FLUSHWALK_ALLOCATOR_FLUSH_WALK_H_

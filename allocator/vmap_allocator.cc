@@ -135,7 +135,7 @@ void VmapAllocator::take_slots(Block& block, unsigned slots, AllocReport* report
   report->left_list = report->free == 0;
   if (report->left_list) {
     if (keep_full_lists_ && block.state.has_dirty_range()) {
-      place_of(block.va_start).dirty.add(DirtyPart::full, &block.dirty_node);
+      queue_of(block).dirty.add(DirtyPart::full, &block.dirty_node);
     }
     const std::lock_guard guard(queue_of(block).lock);
     RcuList::erase(&block);
@@ -178,8 +178,7 @@ void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* repor
   report->new_block = true;
   report->serial = block->serial;
   report->free = block->state.free();
-  const IndexPlace place = place_of(area->start);
-  report->error = index(place, block);
+  report->error = index(block);
   if (report->error != Error::none) {
     // Nobody has seen the addresses: they need no flush.
     space_.release_unused(area);
@@ -191,13 +190,15 @@ void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* repor
 }
 
 // Into the xarray, and with room on the dirty lists where they are kept; or nothing has changed.
-Error VmapAllocator::index(const IndexPlace& place, Block* block) {
-  if (keep_lists() && !place.dirty.make_room()) {
+Error VmapAllocator::index(Block* block) {
+  DirtyLists& dirty = queue_of(*block).dirty;
+  if (keep_lists() && !dirty.make_room()) {
     return Error::no_memory;
   }
+  const IndexPlace place = place_of(block->va_start);
   const Error error = place.blocks.insert(place.key, block);
   if (error != Error::none && keep_lists()) {
-    place.dirty.forget(&block->dirty_node);
+    dirty.forget(&block->dirty_node);
   }
   return error;
 }
@@ -218,12 +219,12 @@ void VmapAllocator::block_got_dirty(Block* block) {
   if (!keep_marks_ && !is_listed) {
     return;
   }
-  const IndexPlace place = place_of(block->va_start);
   if (keep_marks_) {
+    const IndexPlace place = place_of(block->va_start);
     place.blocks.set_mark(place.key);
   }
   if (is_listed) {
-    place.dirty.add(full ? DirtyPart::full : DirtyPart::others, &block->dirty_node);
+    queue_of(*block).dirty.add(full ? DirtyPart::full : DirtyPart::others, &block->dirty_node);
   }
 }
 
@@ -322,7 +323,7 @@ void VmapAllocator::take_out_of_index(Block* block) {
   [[maybe_unused]] const void* const erased = place.blocks.erase(place.key);
   assert(erased == block);
   if (keep_lists()) {
-    place.dirty.forget(&block->dirty_node);
+    queue_of(*block).dirty.forget(&block->dirty_node);
   }
 }
 

@@ -180,7 +180,6 @@ class VmapAllocator {
   struct IndexPlace {
     XArray& blocks;
     std::uint64_t key;
-    DirtyLists& dirty;
   };
   IndexPlace place_of(Address address) const {
     const Bucket& bucket = bucket_of(address);
@@ -188,13 +187,12 @@ class VmapAllocator {
     if (options_.layout == IndexLayout::dense) {
       key = key / buckets_.size() * bucket.sharers + bucket.rank;
     }
-    VmapBlockQueue& queue = *queues_[bucket.queue];
-    return {queue.blocks, key, queue.dirty};
+    return {queues_[bucket.queue]->blocks, key};
   }
   static std::vector<Bucket> make_buckets(const PossibleCpus& cpus, BucketHash hash);
 
   bool keep_lists() const { return keep_dirty_lists_ || keep_full_lists_; }
-  Error index(const IndexPlace& place, Block* block);
+  Error index(Block* block);
   void block_got_dirty(Block* block);
   template <class Look>
   void walk_all(Walk walk, Check check, Look&& look, FlushReport* report, FlushDetail* detail);

@@ -81,16 +81,17 @@ std::string VmapAllocator::broken_invariant() const {
       return fmt::format("block {}: doomed and still in its xarray", view.serial);
     }
     const IndexPlace place = place_of(view.start);
+    const DirtyLists& dirty = queues_[block->queue]->dirty;
     if (keep_marks_ && block->state.has_dirty_range() && !place.blocks.get_mark(place.key)) {
       return fmt::format("block {}: dirty and not marked", view.serial);
     }
     if (keep_full_lists_ && block->state.has_dirty_range() && view.free == 0 &&
-        !place.dirty.has(DirtyPart::full, &block->dirty_node)) {
+        !dirty.has(DirtyPart::full, &block->dirty_node)) {
       return fmt::format("block {}: dirty, full and not listed so", view.serial);
     }
     if (keep_dirty_lists_ && block->state.has_dirty_range() &&
-        !place.dirty.has(DirtyPart::others, &block->dirty_node) &&
-        !place.dirty.has(DirtyPart::full, &block->dirty_node)) {
+        !dirty.has(DirtyPart::others, &block->dirty_node) &&
+        !dirty.has(DirtyPart::full, &block->dirty_node)) {
       return fmt::format("block {}: dirty and on no dirty list", view.serial);
     }
     if (view.on_list != (view.free > 0)) {
