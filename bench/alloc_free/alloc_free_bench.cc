@@ -12,7 +12,8 @@ void add_axis_flags(CommandLine* line, AllocFreeTexts* axes) {
   const auto add = [&](const char* flag, std::string* text, const char* help) {
     line->add_text(flag, text, help);
   };
-  add("--threads", &axes->threads, "threads that allocate and free, each on its own CPU, 1..1024");
+  add("--threads", &axes->threads,
+      "threads that allocate and free, each on its own CPU, 1..1024, or all");
   add("--queues", &axes->queues, "stripes, 1..1024; thread t uses queue t mod queues");
   add("--pages", &axes->pages, "pages of an allocation, 1..64");
   add("--revision", &axes->revision, "the allocator's: v6.4, p1 to p6, v6.12");
@@ -51,6 +52,7 @@ int run(int argc, char** argv) {
     std::fputs(alloc_free_axes_help().c_str(), stdout);
     return ExitCode{0};
   };
+  program.thread_numbers = {{"--threads", &axes.threads, true}};
   program.make_groups = [&] { return make_alloc_free_cases(axes); };
   return bench_main(argc, argv, program);
 }

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iterator>
 
 #include "bench/counters/nearest_names.h"
 #include "bench/counters/tracefs.h"
@@ -100,14 +101,16 @@ bool never_hits(const EncodedEvent& event) {
   return in_kernel && !event.name.kernel;
 }
 
-std::vector<std::string> folder_entries(const std::string& path) {
+std::vector<std::string> folders_in(const std::string& path) {
   std::vector<std::string> names;
   DIR* const folder = opendir(path.c_str());
   if (folder == nullptr) {
     return names;
   }
   while (const dirent* const entry = readdir(folder)) {
-    if (entry->d_name[0] != '.') {
+    // Where the file system does not tell, it may be one.
+    const bool is_folder = entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN;
+    if (is_folder && entry->d_name[0] != '.') {
       names.emplace_back(entry->d_name);
     }
   }
@@ -247,7 +250,14 @@ std::optional<std::string> Encoder::other_cpus_with(const std::string& event) co
 }
 
 NotEncoded Encoder::unknown(const EventName& name) const {
-  const std::vector<std::string> near = nearest_names(name.event, all_names(), kSuggestions);
+  const std::vector<std::string> all = all_names();
+  std::vector<std::string> near = nearest_names(name.event, all, kSuggestions);
+  if (const std::size_t colon = name.event.find(':'); near.empty() && colon != std::string::npos) {
+    // Nothing like it: what else that subsystem has.
+    std::copy_if(all.begin(), all.end(), std::back_inserter(near), [&](const std::string& other) {
+      return near.size() < kSuggestions && other.starts_with(name.event.substr(0, colon + 1));
+    });
+  }
   return {NotEncoded::unknown,
           near.empty() ? std::string("no such event")
                        : fmt::format("no such event; the nearest are {}", fmt::join(near, ", "))};
@@ -273,8 +283,8 @@ std::vector<std::string> Encoder::all_names() const {
     }
   });
   for (const std::string& root : sources_.tracefs) {
-    for (const std::string& system : folder_entries(root + "/events")) {
-      for (const std::string& event : folder_entries(fmt::format("{}/events/{}", root, system))) {
+    for (const std::string& system : folders_in(root + "/events")) {
+      for (const std::string& event : folders_in(fmt::format("{}/events/{}", root, system))) {
         names.push_back(fmt::format("{}:{}", system, event));
       }
     }

@@ -51,6 +51,7 @@ int run(int argc, char** argv) {
     shootdowns.add(line);
   };
   program.answer = [&](const RunOptions&) { return shootdowns.answer(); };
+  program.thread_numbers = {{"--responders", &axes.responders, false}};
   program.make_groups = [&] { return make_range_cases(axes); };
   return bench_main(argc, argv, program);
 }

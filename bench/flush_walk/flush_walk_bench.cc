@@ -50,6 +50,7 @@ int run(int argc, char** argv) {
                    "same work). 0..1000000000");
   };
   program.answer = [&](const RunOptions&) { return shootdowns.answer(); };
+  program.thread_numbers = {{"--responders", &axes.responders, false}};
   program.make_groups = [&] { return make_walk_cases(axes); };
   return bench_main(argc, argv, program);
 }

@@ -37,6 +37,7 @@ int run(int argc, char** argv) {
     }
     return ExitCode{0};
   };
+  program.thread_numbers = {{"--responders", &axes.responders, false}};
   program.make_groups = [&] { return make_series_cases(axes); };
   return bench_main(argc, argv, program);
 }

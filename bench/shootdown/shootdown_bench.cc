@@ -34,7 +34,8 @@ void add_flags(CommandLine* line, Flags* flags) {
   add("--pages", &axes.pages, "pages of an operation, 1..1024; of 2m up to 64");
   add("--page-size", &axes.page_size, "4k, 2m (transparent huge pages)");
   add("--responders", &axes.responders,
-      "threads on other CPUs, which a shootdown interrupts; 0: none");
+      "threads on other CPUs, which a shootdown interrupts; 0: none; all: as many as there is "
+      "room for");
   add("--responder-does", &axes.responder_does,
       "spin (reads its clock), read, write (a page of its own, too), system_call (makes one, "
       "too), sleep, another_process (spins in another process: nothing should interrupt it)");
@@ -94,6 +95,8 @@ int run(int argc, char** argv) {
     }
     return flags.cross_check ? std::optional(run_cross_check(flags, options)) : std::nullopt;
   };
+  program.thread_numbers = {{"--responders", &flags.axes.responders, false},
+                            {"--initiators", &flags.axes.initiators, true}};
   program.make_groups = [&] { return make_shootdown_cases(flags.axes); };
   return bench_main(argc, argv, program);
 }

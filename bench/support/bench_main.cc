@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "bench/counters/counters.h"
-#include "bench/support/placed_cases.h"
 #include "bench/support/session.h"
 #include "topology/machine.h"
 
@@ -74,7 +73,24 @@ std::variant<CaseGroups, Problem> make_placed_groups(const RunOptions& options,
   if (const Problem* const problem = std::get_if<Problem>(&placements)) {
     return *problem;
   }
-  return place_cases(std::get<std::vector<std::string>>(placements), program.make_groups);
+  const auto machine = topology::Machine::discover();
+  if (!machine.ok()) {
+    return Problem{"topology", machine.error()};
+  }
+  std::vector<std::string> as_given;
+  for (const ThreadNumbers& list : program.thread_numbers) {
+    as_given.push_back(*list.text);
+  }
+  const auto make_groups = [&](const std::string& placement) -> std::variant<CaseGroups, Problem> {
+    for (std::size_t i = 0; i < as_given.size(); ++i) {
+      *program.thread_numbers[i].text = as_given[i];
+    }
+    if (auto problem = count_all(machine.value(), placement, program.thread_numbers)) {
+      return *std::move(problem);
+    }
+    return program.make_groups();
+  };
+  return place_cases(std::get<std::vector<std::string>>(placements), make_groups);
 }
 
 }  // namespace

@@ -8,9 +8,11 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "bench/support/bad_input.h"
 #include "bench/support/case_group.h"
+#include "bench/support/placed_cases.h"
 #include "bench/support/run_options.h"
 
 namespace flushwalk {
@@ -31,6 +33,8 @@ struct BenchProgram {
   std::function<std::string()> remark = [] { return std::string(); };
   // Why --oracle has nothing to look at in this bench; empty where it has.
   std::string why_no_oracle{};
+  // Of the flags, those that know "all".
+  std::vector<ThreadNumbers> thread_numbers{};
   // Every case of the flags' values.
   std::function<std::variant<CaseGroups, Problem>()> make_groups;
 };

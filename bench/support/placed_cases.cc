@@ -148,10 +148,10 @@ std::variant<std::vector<std::string>, Problem> read_placements(const std::strin
 
 std::variant<CaseGroups, Problem> place_cases(
     const std::vector<std::string>& placements,
-    const std::function<std::variant<CaseGroups, Problem>()>& make_groups) {
+    const std::function<std::variant<CaseGroups, Problem>(const std::string&)>& make_groups) {
   std::vector<CaseGroups> of_each;
-  for (std::size_t i = 0; i < placements.size(); ++i) {
-    auto made = make_groups();
+  for (const std::string& placement : placements) {
+    auto made = make_groups(placement);
     if (const Problem* const problem = std::get_if<Problem>(&made)) {
       return *problem;
     }
@@ -164,6 +164,30 @@ std::variant<CaseGroups, Problem> place_cases(
     }
   }
   return placed;
+}
+
+std::optional<Problem> count_all(const topology::Machine& machine, const std::string& placement,
+                                 const std::vector<ThreadNumbers>& lists) {
+  for (const ThreadNumbers& list : lists) {
+    std::vector<std::string_view> parts = split_at_commas(*list.text);
+    const auto all = std::find(parts.begin(), parts.end(), "all");
+    if (all == parts.end()) {
+      continue;
+    }
+    const auto widest = topology::widest_placement(machine, placement);
+    if (!widest.ok()) {
+      return Problem{"--placement", widest.error()};
+    }
+    const std::string number =
+        fmt::format("{}", widest.value().responders.size() + (list.with_initiator ? 1 : 0));
+    if (std::find(parts.begin(), parts.end(), number) != parts.end()) {
+      return Problem{list.flag,
+                     fmt::format("all are {} here ({}), which is named, too", number, placement)};
+    }
+    *all = number;
+    *list.text = fmt::format("{}", fmt::join(parts, ","));
+  }
+  return std::nullopt;
 }
 
 MemoryPlace memory_place(std::span<const int> nodes, std::optional<int> initiators) {

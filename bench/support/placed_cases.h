@@ -27,11 +27,22 @@ namespace flushwalk {
 // repeated ones are Problems; whether a name is one of a placement is told when CPUs are chosen.
 std::variant<std::vector<std::string>, Problem> read_placements(const std::string& text);
 
-// The groups that make_groups() gives, each on each placement: all placements of one group, then
-// those of the next.
+// The groups that make_groups(placement) gives, as many of each, on their placements: all
+// placements of one group, then those of the next.
 std::variant<CaseGroups, Problem> place_cases(
     const std::vector<std::string>& placements,
-    const std::function<std::variant<CaseGroups, Problem>()>& make_groups);
+    const std::function<std::variant<CaseGroups, Problem>(const std::string&)>& make_groups);
+
+// A flag with numbers of threads, one of which may be "all".
+struct ThreadNumbers {
+  const char* flag;
+  std::string* text;    // what the bench reads; outlives the run
+  bool with_initiator;  // the initiator is among them
+};
+// Has each text say in place of "all" how many threads that placement has room for. A Problem where
+// it has none for anybody, or where the list has that number, too.
+std::optional<Problem> count_all(const topology::Machine& machine, const std::string& placement,
+                                 const std::vector<ThreadNumbers>& lists);
 
 // Where the memory of a measurement is: `nodes`, ascending.
 struct MemoryPlace {

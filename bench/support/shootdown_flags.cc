@@ -8,8 +8,10 @@ namespace flushwalk {
 
 void ShootdownFlags::add(CommandLine* line) {
   line->add_text("--shootdown", shootdowns_, "see --list-shootdowns");
-  line->add_text("--responders", responders_,
-                 "threads of this process on other CPUs, which a shootdown interrupts");
+  line->add_text(
+      "--responders", responders_,
+      "threads of this process on other CPUs, which a shootdown interrupts; all: as many as "
+      "there is room for");
   line->add_switch("--list-shootdowns", &list_, "say which this kernel has, and stop");
 }
 

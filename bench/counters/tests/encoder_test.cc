@@ -29,6 +29,7 @@ class Tracefs {
   Tracefs() : path_(fs::path(testing::TempDir()) / fmt::format("tracefs_{}", getpid())) {
     fs::create_directories(path_ / "events/tlb/tlb_flush");
     std::ofstream(path_ / "events/tlb/tlb_flush/id") << "188\n";
+    std::ofstream(path_ / "events/tlb/enable") << "0\n";
   }
   ~Tracefs() { fs::remove_all(path_); }
   Tracefs(const Tracefs&) = delete;
@@ -187,6 +188,8 @@ TEST(Encoder, SuggestsWhatAMisspeltNameMayHaveMeant) {
   EXPECT_THAT(refusal(encoder, "page-fautls").text, HasSubstr("page-faults"));
   EXPECT_THAT(refusal(encoder, "tlb:tlb_flsh/reason==1/").text, HasSubstr("tlb:tlb_flush"));
   EXPECT_THAT(refusal(encoder, "tlb:tlb_flsh").text, HasSubstr("tlb:tlb_flush"));
+  EXPECT_THAT(refusal(encoder, "tlb:enabel").text, Not(HasSubstr("tlb:enable"))) << "no event";
+  EXPECT_THAT(refusal(encoder, "tlb:page_out").text, HasSubstr("the nearest are tlb:tlb_flush"));
 }
 
 #if defined(__x86_64__)

@@ -93,11 +93,12 @@ class OneCase : public CaseGroup {
 };
 
 CaseGroups placed(const std::vector<std::string>& placements, std::function<void()> meanwhile) {
-  return std::get<CaseGroups>(place_cases(placements, [&]() -> std::variant<CaseGroups, Problem> {
-    CaseGroups groups;
-    groups.push_back(std::make_unique<OneCase>(meanwhile));
-    return groups;
-  }));
+  return std::get<CaseGroups>(
+      place_cases(placements, [&](const std::string&) -> std::variant<CaseGroups, Problem> {
+        CaseGroups groups;
+        groups.push_back(std::make_unique<OneCase>(meanwhile));
+        return groups;
+      }));
 }
 
 TEST(PlaceCases, TheNameTellsAllButCompact) {
@@ -107,6 +108,45 @@ TEST(PlaceCases, TheNameTellsAllButCompact) {
   EXPECT_EQ(groups[0]->placement(), "compact");
   EXPECT_THAT(groups[1]->case_names(), ElementsAre("one/walk:xarray/placement:cpus:1,0"));
   EXPECT_EQ(groups[1]->placement(), "cpus:1,0");
+}
+
+// Two packages of four CPUs.
+class CountAll : public ::testing::Test {
+ protected:
+  std::string problem_of(const std::string& placement) {
+    const auto problem =
+        count_all(topology::Machine::from_synthetic("package:2 core:4 pu:1").value(), placement,
+                  {{"--responders", &responders, false}, {"--initiators", &initiators, true}});
+    return problem ? problem->line() : "";
+  }
+  std::string responders = "0";
+  std::string initiators = "1";
+};
+
+TEST_F(CountAll, IsAsManyAsThePlacementHasRoomFor) {
+  responders = "0,all,1";
+  initiators = "all";
+  EXPECT_EQ(problem_of("compact"), "");
+  EXPECT_EQ(responders, "0,7,1");
+  EXPECT_EQ(initiators, "8") << "the initiator makes one more";
+  responders = "all";
+  EXPECT_EQ(problem_of("cross_package"), "");
+  EXPECT_EQ(responders, "4") << "all that are in the other one";
+}
+
+TEST_F(CountAll, LeavesOtherListsAlone) {
+  responders = "0,1";
+  initiators = "ball";
+  EXPECT_EQ(problem_of("smt"), "") << "which is not here, but nobody asks";
+  EXPECT_EQ(responders, "0,1");
+  EXPECT_EQ(initiators, "ball");
+}
+
+TEST_F(CountAll, RefusesWhereThereAreNoneOrTheNumberIsThereTwice) {
+  responders = "7,all";
+  EXPECT_EQ(problem_of("compact"), "--responders: all are 7 here (compact), which is named, too");
+  responders = "all";
+  EXPECT_THAT(problem_of("smt"), HasSubstr("--placement: smt: "));
 }
 
 TEST(ListPlacements, TellsWhichCpusOrWhyNone) {
