@@ -137,7 +137,7 @@ def _shootdowns(folder: Path, with_remote: bool) -> Iterator[Claim]:
     stalls = [row for row in rows if row["metric"] == "stall"]
     remote = _remote(folder / "counters.csv") if with_remote else {}
     for case in flushes:
-        of_case = [row for row in stalls if row["case"] == case]
+        of_case = [row for row in stalls if _case(row) == case]
         counts = {int(row["cpu"]): Counts(flushes[case], int(row["shootdowns_expected"]),
                                           _number(row["tlb_interrupts"]),
                                           remote.get((case, row["cpu"]))) for row in of_case}
@@ -163,8 +163,13 @@ def _flushes(rows: Sequence[Row]) -> dict[str, int]:
     counts: dict[str, dict[str, int]] = {}
     for row in rows:
         if row["role"] == "initiator" and row["metric"] in FLUSHES[row["bench"]]:
-            counts.setdefault(row["case"], {})[row["metric"]] = int(row["samples"])
+            counts.setdefault(_case(row), {})[row["metric"]] = int(row["samples"])
     return {case: sum(of_metric.values()) for case, of_metric in counts.items()}
+
+
+def _case(row: Row) -> str:
+    """Without its placement: each responder alone is one case, on seven placements."""
+    return row["case"].split("/placement:")[0]
 
 
 def _others(row: Row) -> set[int]:
@@ -205,7 +210,7 @@ def _ordinary_user(folder: Path) -> Iterator[Claim]:
 
 def _remote(path: Path) -> dict[tuple[str, str], int | None]:
     """What was counted of REMOTE, by case and CPU."""
-    return {(row["case"], row["cpu"]): _number(row["raw"]) for row in _rows(path)
+    return {(_case(row), row["cpu"]): _number(row["raw"]) for row in _rows(path)
             if row["counter"] == REMOTE}
 
 

@@ -26,7 +26,8 @@ Rows = list[dict[str, Any]]
 
 def rows_of(bench: str, cpus: list[int], placement: str, calls: int = 1) -> Rows:
     """An initiator's rows, and one of each responder."""
-    proof = {"bench": bench, "case": f"{bench}/calls:{calls}", "samples": 9,
+    place = "" if placement == "compact" else f"/placement:{placement}"
+    proof = {"bench": bench, "case": f"{bench}/calls:{calls}{place}", "samples": 9,
              "placement": placement, "initiator_cpu": cpus[0],
              "memory_node": cpus[0] // 4,
              "responder_cpus": " ".join(map(str, cpus[1:])), "context_switches": 0,
