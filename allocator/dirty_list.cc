@@ -30,7 +30,7 @@ void DirtyLists::Ring::close_gaps() {
       at(kept++) = node;
     }
   }
-  tail.store(kept, std::memory_order_relaxed);
+  tail.store(kept, std::memory_order_release);
 }
 
 // Afterwards *larger has what there was before.

@@ -21,13 +21,16 @@
 //   that begins after the further free has returned waits for it.
 // - dirty_list: the blocks that such a free has put on the queue's lists, in its order. Complete by
 //   the same argument: a block is taken off before it is visited. What is added during the walk is
-//   left for the next. The full ones are looked at last, for that way blocks go.
+//   left for the next. Where full ones are listed apart they are looked at last, for that way
+//   blocks go.
 // - list_and_full: the old walk, and what it missed: the free list, then the dirty blocks that have
 //   no never-used slot, which the queue lists apart. A block is put there inside its lock, by a
 //   free as above, and by the alloc that hands out the last slot of a dirty block, before the block
 //   leaves the free list. Complete: what is dirty is on the free list or listed as full all the
 //   time, and goes one way only. A block that leaves the free list before the walk has come to it
-//   was put on the other before, and that is looked at afterwards: both are of the same queue.
+//   was put on the other before, and that is looked at afterwards: both are of the same queue. What
+//   a walk has taken in its hands is found by no other: that one holds the purge mutex until its
+//   flush, as above.
 // The last three need a revision whose flush resets what it collects under the purge mutex (from p3
 // on); and an allocator that keeps marks or lists (VmapAllocator::Options).
 #ifndef FLUSHWALK_ALLOCATOR_FLUSH_WALK_H_

@@ -333,12 +333,14 @@ bool StaleOracle::look_at(Freed* freed, Promise* promise, const FlushDetail& det
   for (Address address = pages.start; address < pages.end; address += kPageSize) {
     ProbeResult result;
     bool planted = false;
+    BlockEnd end{};
     {
       OraclePage::Held page(page_at(address));
       if (!page.is(PageState::awaited, freed->lease.stamp) &&
           !page.is(PageState::stale, freed->lease.stamp)) {
         continue;
       }
+      end = end_of_block(address);
       result = probe(address);
       planted = page.planted();
       page.set(result.faulted ? PageState::gone : PageState::stale);
@@ -347,7 +349,7 @@ bool StaleOracle::look_at(Freed* freed, Promise* promise, const FlushDetail& det
       continue;
     }
     any = true;
-    const AliasKind kind = kind_of(address, planted, promise, detail);
+    const AliasKind kind = planted ? AliasKind::planted : kind_of(address, end, promise, detail);
     const auto [known, is_new] = freed->kinds.try_emplace(address, kind);
     if (is_new || known->second != kind) {
       known->second = kind;
@@ -360,23 +362,24 @@ bool StaleOracle::look_at(Freed* freed, Promise* promise, const FlushDetail& det
   return any;
 }
 
-AliasKind StaleOracle::kind_of(Address page, bool planted, Promise* promise,
-                               const FlushDetail& detail) const {
-  if (planted) {
-    return AliasKind::planted;
-  }
+StaleOracle::BlockEnd StaleOracle::end_of_block(Address page) const {
   const std::uint64_t block = block_number(page);
-  const std::uint64_t doomed = doomed_[block].load(std::memory_order_acquire);
-  const std::uint64_t left = left_[block].load(std::memory_order_acquire);
+  return {doomed_[block].load(std::memory_order_acquire),
+          left_[block].load(std::memory_order_acquire)};
+}
+
+AliasKind StaleOracle::kind_of(Address page, const BlockEnd& end, Promise* promise,
+                               const FlushDetail& detail) const {
   const std::uint64_t taken_at = promise->lazy_taken_at;
-  const bool inside = doomed != 0 && doomed < taken_at && (left < doomed || left > taken_at);
+  const bool inside =
+      end.doomed != 0 && end.doomed < taken_at && (end.left < end.doomed || end.left > taken_at);
   const bool taken = std::any_of(detail.lazy.begin(), detail.lazy.end(), [&](const Range& area) {
     return area.start <= page && page < area.end;
   });
   if (!inside || taken) {
     return AliasKind::missed;
   }
-  promise->windows.insert(doomed);
+  promise->windows.insert(end.doomed);
   return AliasKind::window;
 }
 

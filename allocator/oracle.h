@@ -34,7 +34,10 @@
 // (a serial number drawn under the block's lock, and one drawn under the purge mutex, are
 // compared), that free had not left the window then, and the block's area was not among those that
 // this flush took. doomed_ is cleared when a page of the block is handed out, so it is never of an
-// earlier block at the same address.
+// earlier block at the same address. Both are read before the probe: a page that is stale then has
+// not been handed out again. One thing it cannot tell: whether the walk had passed the block before
+// its last free doomed it, as in the window, or overlooked it earlier; then a walk's fault is
+// called the window's. Where there is no window (closed_window) nothing is excused.
 //
 // Planted aliases. With plant_every the oracle itself does not hand every n-th range to the
 // backend. What that leaves is known page by page: freed, never covered since, not covered by a
@@ -189,7 +192,14 @@ class StaleOracle final : public Shootdown, public AllocatorObserver {
   void look(Promise* promise, const FlushDetail& detail, const VmapAllocator& allocator);
   bool look_at(Freed* freed, Promise* promise, const FlushDetail& detail,
                const VmapAllocator& allocator);
-  AliasKind kind_of(Address page, bool planted, Promise* promise, const FlushDetail& detail) const;
+  // What a block's last free has drawn, as it was at one moment; 0: nothing yet.
+  struct BlockEnd {
+    std::uint64_t doomed;
+    std::uint64_t left;
+  };
+  BlockEnd end_of_block(Address page) const;
+  AliasKind kind_of(Address page, const BlockEnd& end, Promise* promise,
+                    const FlushDetail& detail) const;
   StaleAlias history(const Freed& freed, Address page, const VmapAllocator& allocator) const;
   void count(const StaleAlias& alias);
   void end(const Freed& freed, bool gone);

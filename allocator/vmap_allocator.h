@@ -13,9 +13,11 @@
 // report. Concurrent callers are safe, from any threads. A call names the queue it runs on: the
 // kernel's current CPU, here a stripe, which need not be the CPU of the thread.
 //
-// Lock order, as the kernel's: purge mutex > block > queue. The locks of the xarrays, the address
-// space and the pools are leaves. Each call is one read-side critical section of RCU and ends in a
-// quiescent state (rcu.h); descriptors are freed by release_retired() only.
+// Lock order, as the kernel's: purge mutex > block > queue (its own, or its dirty lists'). Below
+// these come the lock of the lazy list, inside which a closed window takes those of the xarray and
+// the dirty lists; below all, those of the address space and the pools. Each call is one read-side
+// critical section of RCU and ends in a quiescent state (rcu.h); descriptors are freed by
+// release_retired() only.
 //
 // Where it differs from the kernel: free() checks that what it is given was handed out and says so
 // if not. The purge in the flush's walk of p2 to p6 takes blocks off a free list under the lock of
@@ -220,7 +222,7 @@ class VmapAllocator {
   void free_purged(PurgedBlocks& purged, FlushReport* report);
   bool flush_lazy(FlushPlan& plan, FlushReport* report, FlushDetail* detail);
   void flush(FlushPlan& plan, bool by_lazy, FlushReport* report, FlushDetail* detail);
-  void lock_purge_mutex();
+  std::unique_lock<std::mutex> lock_purge_mutex();
 
   Options options_;
   AddressSpace space_;

@@ -42,11 +42,13 @@ struct VmapAllocator::PurgedBlocks {
 };
 
 // A thread that waits for the mutex must not hold up grace periods: it counts as offline meanwhile.
-void VmapAllocator::lock_purge_mutex() {
-  if (!purge_mutex_.try_lock()) {
+std::unique_lock<std::mutex> VmapAllocator::lock_purge_mutex() {
+  std::unique_lock lock(purge_mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) {
     const rcu::Offline offline;
-    purge_mutex_.lock();
+    lock.lock();
   }
+  return lock;
 }
 
 FlushReport VmapAllocator::unmap_aliases(FlushPlan& plan, const CallerRange& caller,
@@ -56,16 +58,16 @@ FlushReport VmapAllocator::unmap_aliases(FlushPlan& plan, const CallerRange& cal
   plan.clear();
   plan.add(caller.range);
   PurgedBlocks purged;
+  std::unique_lock<std::mutex> purging;
   if (options_.revision->purge_in_walk) {
-    lock_purge_mutex();
+    purging = lock_purge_mutex();
     walk_and_collect(plan, true, &purged, &report, detail);
     free_purged(purged, &report);
   } else {
     walk_and_collect(plan, false, &purged, &report, detail);
-    lock_purge_mutex();
+    purging = lock_purge_mutex();
     report.visited_purge = purge_fragmented_all(&report, detail);
   }
-  const std::lock_guard guard(purge_mutex_, std::adopt_lock);
   report.dirty_blocks = plan.dirty_blocks();
   const bool something_owed = !owed_.empty();
   if (!flush_lazy(plan, &report, detail) &&
@@ -212,8 +214,7 @@ FlushReport VmapAllocator::purge(unsigned queue, FlushDetail* detail) {
   const CallScope scope;
   FlushReport report;
   // A flush must not pass between the doom of a block and its area's way to the lazy list.
-  lock_purge_mutex();
-  const std::lock_guard guard(purge_mutex_, std::adopt_lock);
+  const auto purging = lock_purge_mutex();
   report.visited_purge = purge_fragmented(queue, &report, detail);
   return report;
 }
@@ -222,8 +223,7 @@ FlushReport VmapAllocator::reclaim(FlushDetail* detail) {
   // Within an alloc(), whose quiescent state this is too: it holds no protected pointer here.
   const CallScope scope;
   FlushReport report;
-  lock_purge_mutex();
-  const std::lock_guard guard(purge_mutex_, std::adopt_lock);
+  const auto purging = lock_purge_mutex();
   report.visited_purge = purge_fragmented_all(&report, detail);
   FlushPlan plan(gather());
   flush_lazy(plan, &report, detail);
@@ -233,8 +233,7 @@ FlushReport VmapAllocator::reclaim(FlushDetail* detail) {
 FlushReport VmapAllocator::drain(FlushDetail* detail) {
   const CallScope scope;
   FlushReport report;
-  lock_purge_mutex();
-  const std::lock_guard guard(purge_mutex_, std::adopt_lock);
+  const auto purging = lock_purge_mutex();
   FlushPlan plan(gather());
   flush_lazy(plan, &report, detail);
   return report;

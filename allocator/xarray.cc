@@ -29,7 +29,7 @@ void XArrayNode::unmark(unsigned slot) {
     if (after == before) {
       return;
     }
-    node->marks.store(after, std::memory_order_relaxed);
+    node->marks.store(after, std::memory_order_release);
     if (after != 0) {
       return;
     }
@@ -39,7 +39,7 @@ void XArrayNode::unmark(unsigned slot) {
 }
 
 void XArrayNode::unmark_all() {
-  marks.store(0, std::memory_order_relaxed);
+  marks.store(0, std::memory_order_release);
   if (XArrayNode* const above = parent.load(std::memory_order_relaxed); above != nullptr) {
     above->unmark(offset);
   }

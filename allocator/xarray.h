@@ -40,7 +40,8 @@
 // The rule for a mark that stands for a state of the entry ("this block is dirty"). The fast path
 // of set_mark() has no fence: it returns when it finds the mark set, and somebody may be about to
 // clear it. With the entry's own lock nothing is lost, if
-//     setting:  lock; change the state; unlock;  set_mark() inside or afterwards
+//     setting:  lock; change the state; unlock;  set_mark() inside or afterwards (inside, where it
+//               is set only when the state was not there before)
 //     clearing: clear_mark() before or inside;   lock; look at the state; unlock
 // Either the setter's section comes first, and the clearer sees the new state; or the clearer's
 // does, then clear_mark() happens before set_mark() begins, whose descent from the head sees it. A
@@ -155,15 +156,19 @@ class XArray {
     }
   }
 
-  // The same, and clears the mark of each before it is visited: one turn of the lock for a leaf.
+  // The same, and clears the mark of each before it is visited: one turn of the lock for a leaf. Of
+  // a leaf that has left the tree meanwhile, marks may stay and be met again.
   template <class Visit>
   void for_each_marked_and_clear(Visit&& visit) {
     if (!marked()) {
       return;
     }
     if (void* const head = head_.load(std::memory_order_acquire); !Node::is_node(head)) {
+      // Loaded after the mark is cleared: by then another entry may stand there than in `head`.
       if (clear_mark(0)) {
-        visit(std::uint64_t{0}, Node::without_mark(head));
+        if (void* const entry = load(0); entry != nullptr) {
+          visit(std::uint64_t{0}, entry);
+        }
       }
       return;
     }

@@ -81,7 +81,8 @@ struct XArrayNode {
       marks.store(before | bit(slot), std::memory_order_release);
     }
   }
-  // Clears the mark of a slot, and those above as far as nothing else is marked below them.
+  // Clears the mark of a slot (by release, too: other slots' bits stay in the word), and those
+  // above as far as nothing else is marked below them.
   void unmark(unsigned slot);
   // Clears all marks of a leaf, and those above it in the same way.
   void unmark_all();

@@ -2,6 +2,7 @@
 // there all the time is found.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <random>
@@ -172,6 +173,41 @@ TEST_F(XArrayStress, ReadersSeeLiveEntriesAndMissNone) {
   }
   retired.release();
   EXPECT_EQ(nodes.in_use(), 0U);
+}
+
+// The only marked entry goes, and another one comes into the head, between a walk's looks there:
+// what is visited is the entry whose mark was cleared, and never nothing.
+TEST_F(XArrayStress, AWalkThatClearsVisitsWhatItHasCleared) {
+  constexpr int kTurns = 100'000 * kFactor;
+  std::array<Entry, 2> entries;  // below a node, and in the head
+  entries[0].index = 5;
+  std::thread walker([&] {
+    while (!stop) {
+      const CallScope scope;
+      array.for_each_marked_and_clear([&](std::uint64_t index, void* found) {
+        const bool one_of_them = found == &entries[0] || found == &entries[1];
+        wrong += one_of_them && static_cast<Entry*>(found)->index == index ? 0 : 1;
+      });
+    }
+  });
+  for (int i = 0; i < kTurns; ++i) {
+    const CallScope scope;
+    for (Entry& entry : entries) {
+      array.insert(entry.index, &entry);
+      array.set_mark(entry.index);
+      array.erase(entry.index);
+    }
+    if (i % 256 == 0) {
+      retired.release();
+    }
+  }
+  stop = true;
+  {
+    const rcu::Offline waiting;
+    walker.join();
+  }
+  EXPECT_EQ(wrong, 0);
+  retired.release();
 }
 
 }  // namespace
