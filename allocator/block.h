@@ -194,7 +194,7 @@ class alignas(64) Block : public RcuListNode {
   [[no_unique_address]] BlockState state;  // the lock lies in its padding
   SpinLockOf<LockKind::block> lock;        // guards state
   Address va_start;                        // constant
-  DirtyListNode dirty_node;                // its place on a dirty list of `queue`
+  DirtyListNode dirty_node;                // its place on a dirty list
   std::uint32_t queue;  // whose free list the block is on while it has never-used slots; constant
 
   // The second line.

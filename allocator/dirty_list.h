@@ -1,9 +1,10 @@
 // DirtyLists: the blocks of a queue that have a dirty range, the oldest first, in two parts: those
 // that still had never-used slots, and full ones. The walks `dirty_list` (both parts) and
-// `list_and_full` (the full ones) take their blocks from here. A block is on the lists of the queue
-// whose free list it is on until it is full, in one part at a time. It must be that queue, and not
-// the one whose xarray holds the block: a flush walks queue by queue, and a block that left the
-// free list of a later queue for the full ones of an earlier one would not be met.
+// `list_and_full` (the full ones) take their blocks from here. A block is in one part at a time,
+// and on the lists of one queue. Where full ones are listed apart it is the queue whose free list
+// the block is on until it is full: a flush walks queue by queue, and a block that left the free
+// list of a later queue for the full ones of an earlier one would not be met. For `dirty_list`
+// alone it is the queue whose xarray has the block, in whose turn the kernel's walk meets it.
 //
 // Each part is a ring of pointers, and not a chain through the blocks: a walk takes a handful from
 // it under one turn of the lock, and with each block that it visits sends for one of the next

@@ -23,7 +23,7 @@ struct alignas(64) VmapBlockQueue {
   SpinLockOf<LockKind::queue> lock;
   RcuList free;
   XArray blocks;     // the mark: the block has a dirty range
-  DirtyLists dirty;  // of the blocks that this queue created; empty where nobody asks for them
+  DirtyLists dirty;  // empty where nobody asks for them
 };
 static_assert(sizeof(VmapBlockQueue) == 128 && sizeof(RcuList) + sizeof(XArray) == 48,
               "the first 8 bytes of `dirty` end the first line");

@@ -135,7 +135,7 @@ void VmapAllocator::take_slots(Block& block, unsigned slots, AllocReport* report
   report->left_list = report->free == 0;
   if (report->left_list) {
     if (keep_full_lists_ && block.state.has_dirty_range()) {
-      queue_of(block).dirty.add(DirtyPart::full, &block.dirty_node);
+      dirty_lists_of(block).add(DirtyPart::full, &block.dirty_node);
     }
     const std::lock_guard guard(queue_of(block).lock);
     RcuList::erase(&block);
@@ -191,7 +191,7 @@ void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* repor
 
 // Into the xarray, and with room on the dirty lists where they are kept; or nothing has changed.
 Error VmapAllocator::index(Block* block) {
-  DirtyLists& dirty = queue_of(*block).dirty;
+  DirtyLists& dirty = dirty_lists_of(*block);
   if (keep_lists() && !dirty.make_room()) {
     return Error::no_memory;
   }
@@ -224,7 +224,7 @@ void VmapAllocator::block_got_dirty(Block* block) {
     place.blocks.set_mark(place.key);
   }
   if (is_listed) {
-    queue_of(*block).dirty.add(full ? DirtyPart::full : DirtyPart::others, &block->dirty_node);
+    dirty_lists_of(*block).add(full ? DirtyPart::full : DirtyPart::others, &block->dirty_node);
   }
 }
 
@@ -323,7 +323,7 @@ void VmapAllocator::take_out_of_index(Block* block) {
   [[maybe_unused]] const void* const erased = place.blocks.erase(place.key);
   assert(erased == block);
   if (keep_lists()) {
-    queue_of(*block).dirty.forget(&block->dirty_node);
+    dirty_lists_of(*block).forget(&block->dirty_node);
   }
 }
 

@@ -206,7 +206,11 @@ class VmapAllocator {
   Error alloc_area(std::uint64_t size, std::uint64_t align, VmapArea** area, AllocReport* report,
                    FlushDetail* detail);
   void take_slots(Block& block, unsigned slots, AllocReport* report);
-  VmapBlockQueue& queue_of(const Block& block) { return *queues_[block.queue]; }
+  VmapBlockQueue& queue_of(const Block& block) const { return *queues_[block.queue]; }
+  // The lists that a dirty block is put on: of the queue that a flush has to look at for it.
+  DirtyLists& dirty_lists_of(const Block& block) const {
+    return keep_full_lists_ ? queue_of(block).dirty : queues_[bucket(block.va_start)]->dirty;
+  }
   Block* block_at(Address address) const;
   bool free_block(Block* block);
   void take_out_of_index(Block* block);

@@ -81,7 +81,7 @@ std::string VmapAllocator::broken_invariant() const {
       return fmt::format("block {}: doomed and still in its xarray", view.serial);
     }
     const IndexPlace place = place_of(view.start);
-    const DirtyLists& dirty = queues_[block->queue]->dirty;
+    const DirtyLists& dirty = dirty_lists_of(*block);
     if (keep_marks_ && block->state.has_dirty_range() && !place.blocks.get_mark(place.key)) {
       return fmt::format("block {}: dirty and not marked", view.serial);
     }

@@ -217,26 +217,23 @@ TEST(CompleteWalks, ABlockThatGetsFullDuringTheWalkIsMet) {
 // A flush looks at one queue after the other. A block that leaves the free list of one for the full
 // ones of another, which the flush has passed, would not be met.
 TEST(CompleteWalks, ABlockIsListedAsFullByTheQueueWhoseFreeListItLeaves) {
-  for (const Walk walk : {Walk::dirty_list, Walk::list_and_full}) {
-    SCOPED_TRACE(name_of(walk));
-    Populated subject({walk, Check::locked, IndexLayout::kernel});
-    subject.flush();
-    VmapAllocator& allocator = *subject.allocator;
-    constexpr unsigned kQueue = 2;
-    Address made = allocator.alloc_new_block(kQueue, 64).address;
-    while (allocator.bucket(made) == kQueue) {
-      made = allocator.alloc_new_block(kQueue, 64).address;
-    }
-    ASSERT_TRUE(allocator.alloc_in_block(made, 64).left_list);
-    FlushPlan plan(Gather::hull);
-    FlushDetail clean;
-    ASSERT_EQ(allocator.unmap_aliases(plan, {}, &clean).dirty_blocks, 0U);
-    ASSERT_EQ(allocator.free(made, 64).error, Error::none);
-    FlushDetail dirty;
-    ASSERT_EQ(allocator.unmap_aliases(plan, {}, &dirty).dirty_blocks, 1U);
-    ++clean.visited_by_queue[kQueue];
-    EXPECT_EQ(dirty.visited_by_queue, clean.visited_by_queue);
+  Populated subject({Walk::list_and_full, Check::locked, IndexLayout::kernel});
+  subject.flush();
+  VmapAllocator& allocator = *subject.allocator;
+  constexpr unsigned kQueue = 2;
+  Address made = allocator.alloc_new_block(kQueue, 64).address;
+  while (allocator.bucket(made) == kQueue) {
+    made = allocator.alloc_new_block(kQueue, 64).address;
   }
+  ASSERT_TRUE(allocator.alloc_in_block(made, 64).left_list);
+  FlushPlan plan(Gather::hull);
+  FlushDetail clean;
+  ASSERT_EQ(allocator.unmap_aliases(plan, {}, &clean).dirty_blocks, 0U);
+  ASSERT_EQ(allocator.free(made, 64).error, Error::none);
+  FlushDetail dirty;
+  ASSERT_EQ(allocator.unmap_aliases(plan, {}, &dirty).dirty_blocks, 1U);
+  ++clean.visited_by_queue[kQueue];
+  EXPECT_EQ(dirty.visited_by_queue, clean.visited_by_queue);
 }
 
 // A sparse mask: several remainders of the hash fall on one queue, and dense keys must differ.

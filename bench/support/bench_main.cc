@@ -73,20 +73,27 @@ std::variant<CaseGroups, Problem> make_placed_groups(const RunOptions& options,
   if (const Problem* const problem = std::get_if<Problem>(&placements)) {
     return *problem;
   }
-  const auto machine = topology::Machine::discover();
-  if (!machine.ok()) {
-    return Problem{"topology", machine.error()};
-  }
   std::vector<std::string> as_given;
+  // Only where somebody says "all": what finding it out leaves in the heap is shared with each
+  // process that is forked later, and to write there again is a shootdown.
+  std::optional<topology::Result<topology::Machine>> machine;
   for (const ThreadNumbers& list : program.thread_numbers) {
     as_given.push_back(*list.text);
+    if (!machine && list.text->find("all") != std::string::npos) {
+      machine.emplace(topology::Machine::discover());
+    }
+  }
+  if (machine && !machine->ok()) {
+    return Problem{"topology", machine->error()};
   }
   const auto make_groups = [&](const std::string& placement) -> std::variant<CaseGroups, Problem> {
     for (std::size_t i = 0; i < as_given.size(); ++i) {
       *program.thread_numbers[i].text = as_given[i];
     }
-    if (auto problem = count_all(machine.value(), placement, program.thread_numbers)) {
-      return *std::move(problem);
+    if (machine) {
+      if (auto problem = count_all(machine->value(), placement, program.thread_numbers)) {
+        return *std::move(problem);
+      }
     }
     return program.make_groups();
   };
