@@ -74,8 +74,7 @@ std::variant<CaseGroups, Problem> make_placed_groups(const RunOptions& options,
     return *problem;
   }
   std::vector<std::string> as_given;
-  // Only where somebody says "all": what finding it out leaves in the heap is shared with each
-  // process that is forked later, and to write there again is a shootdown.
+  // Only where somebody says "all": other runs need not wait for it.
   std::optional<topology::Result<topology::Machine>> machine;
   for (const ThreadNumbers& list : program.thread_numbers) {
     as_given.push_back(*list.text);
