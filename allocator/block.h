@@ -172,7 +172,7 @@ class BlockState {
 // the used map follows the descriptor in the same pool object. An object is an odd number of lines,
 // 320 bytes for a block of 1,024 slots: side by side in 256 bytes (as the kernel's 232 lie in
 // kmalloc-256) all first lines would share a quarter of a cache's sets, and 16,384 blocks no longer
-// fit in an L2 of 2 MiB (12.6 ns a block instead of 9.2).
+// fit in an L2 of 2 MiB (free list 9.6 ns a block instead of 8.5, xarray 14 instead of 12).
 class alignas(64) Block : public RcuListNode {
  public:
   static constexpr std::size_t bytes_for(unsigned slots);

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "bench/shootdown/own_pages.h"
+
 namespace flushwalk {
 namespace {
 
@@ -64,7 +66,11 @@ std::unique_ptr<ChildProcess> ChildProcess::start(std::size_t shared_bytes, cons
     _exit(0);
   }
   close(sockets[1]);
-  return child->child_ > 0 ? std::move(child) : failed("fork");
+  if (child->child_ < 0) {
+    return failed("fork");
+  }
+  take_pages_back();
+  return child;
 }
 
 ChildProcess::~ChildProcess() {

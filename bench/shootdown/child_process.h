@@ -3,7 +3,8 @@
 //
 // Forked while the calling process has one thread, so that all of the C library works in it. It
 // inherits the caller's CPU. It ends with the object, with the caller's thread, and when the
-// service says so; nothing of what the caller would do at its own exit is done in it.
+// service says so; nothing of what the caller would do at its own exit is done in it. Of its memory
+// the caller keeps no page that the child has, too: own_pages.h.
 #ifndef FLUSHWALK_BENCH_SHOOTDOWN_CHILD_PROCESS_H_
 #define FLUSHWALK_BENCH_SHOOTDOWN_CHILD_PROCESS_H_
 

@@ -8,12 +8,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "bench/shootdown/own_pages.h"
 #include "bench/support/kernel_tables.h"
 
 namespace flushwalk {
@@ -34,19 +34,6 @@ int map_at(Address at, std::size_t bytes, int permissions, int flags) {
 
 bool is_whole_mapping(Operation operation) {
   return operation == Operation::munmap_whole || operation == Operation::mremap;
-}
-
-// "7f12a000-7f12b000 rw-p ..." of a mapping's first line in smaps.
-std::optional<Range> mapping_of(std::string_view line) {
-  const char* const end = line.data() + line.size();
-  Range range{};
-  const auto first = std::from_chars(line.data(), end, range.start, 16);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '-') {
-    return std::nullopt;
-  }
-  const auto second = std::from_chars(first.ptr + 1, end, range.end, 16);
-  return second.ec == std::errc() && second.ptr != end && *second.ptr == ' ' ? std::optional(range)
-                                                                             : std::nullopt;
 }
 
 // Bytes of transparent huge pages in the mappings that `range` has a part in.

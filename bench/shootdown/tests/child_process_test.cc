@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <memory>
 #include <string>
+
+#include "allocator/geometry.h"
 
 namespace flushwalk {
 namespace {
@@ -50,6 +54,31 @@ TEST(ChildProcesses, ThatHaveEndedAreNotWaitedFor) {
   EXPECT_FALSE(child->order('e'));
   EXPECT_TRUE(child->answered());
   EXPECT_FALSE(child->order('a'));
+}
+
+// A fault each, otherwise, and with other threads at work a shootdown.
+TEST(ChildProcesses, LeaveTheCallerItsPages) {
+  constexpr std::size_t kPages = 64;
+  const std::size_t bytes = kPages * kPageSize;
+  void* const memory =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  if (madvise(memory, bytes, 23 /* MADV_POPULATE_WRITE */) != 0) {
+    munmap(memory, bytes);
+    GTEST_SKIP() << "a kernel before 5.14";
+  }
+  const auto child = start();
+  volatile unsigned char* const pages = static_cast<unsigned char*>(memory);
+  rusage before{};
+  rusage after{};
+  getrusage(RUSAGE_THREAD, &before);
+  for (std::size_t i = 0; i < kPages; ++i) {
+    pages[i * kPageSize] = 1;
+  }
+  getrusage(RUSAGE_THREAD, &after);
+  // A sanitizer has a few of its own.
+  EXPECT_LT(after.ru_minflt - before.ru_minflt, static_cast<long>(kPages / 2));
+  munmap(memory, bytes);
 }
 
 TEST(ChildProcesses, EndWithTheObject) {
