@@ -26,6 +26,7 @@ def killed(world: World) -> World:
     """A run that was killed in the middle of a case's second repetition, and a row."""
     process = world.start(*SOME, FAKE="wait", FAKE_AT="queues:8/")
     world.wait_for("stuck")
+    world.wait_for("finished.txt", lines=9)  # what the bench said before that is written down, too
     process.kill()
     process.communicate(timeout=20)
     deadline = time.monotonic() + 20
