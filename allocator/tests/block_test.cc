@@ -14,8 +14,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr unsigned kSlots = 256;
-constexpr SlotRange kNone{kSlots, 0};
+constexpr unsigned kSlotsOfBlock = 256;
+constexpr SlotRange kNone{kSlotsOfBlock, 0};
 
 class BlockStateTest : public ::testing::Test {
  protected:
@@ -32,13 +32,13 @@ class BlockStateTest : public ::testing::Test {
 
   // Not initialised to zero: the state has to do it.
   std::vector<std::uint64_t> map =
-      std::vector<std::uint64_t>(BlockState::used_map_words(kSlots), ~std::uint64_t{0});
-  BlockState state{kSlots, map.data()};
+      std::vector<std::uint64_t>(BlockState::used_map_words(kSlotsOfBlock), ~std::uint64_t{0});
+  BlockState state{kSlotsOfBlock, map.data()};
 };
 
 TEST_F(BlockStateTest, ANewBlockHasNeverUsedSlotsOnly) {
-  EXPECT_EQ(state.slots(), kSlots);
-  EXPECT_EQ(state.free(), kSlots);
+  EXPECT_EQ(state.slots(), kSlotsOfBlock);
+  EXPECT_EQ(state.free(), kSlotsOfBlock);
   EXPECT_EQ(state.dirty(), 0U);
   EXPECT_EQ(state.in_use(), 0U);
   EXPECT_EQ(state.dirty_range(), kNone);
@@ -53,9 +53,9 @@ TEST_F(BlockStateTest, ServesOneAfterAnotherWithoutAlignment) {
   EXPECT_EQ(state.serve(64), 1U);
   EXPECT_EQ(state.serve(2), 65U);
   EXPECT_EQ(state.handed_out(), 67U);
-  EXPECT_EQ(state.free(), kSlots - 67);
-  EXPECT_EQ(state.unlocked_free(), kSlots - 67);
-  for (unsigned slot = 0; slot < kSlots; ++slot) {
+  EXPECT_EQ(state.free(), kSlotsOfBlock - 67);
+  EXPECT_EQ(state.unlocked_free(), kSlotsOfBlock - 67);
+  for (unsigned slot = 0; slot < kSlotsOfBlock; ++slot) {
     EXPECT_EQ(state.slot_in_use(slot), slot < 67) << slot;
   }
   EXPECT_EQ(broken(), nullptr);
@@ -89,7 +89,7 @@ TEST_F(BlockStateTest, RefusesToClearWhatIsNotInUse) {
   state.serve(64);
   state.serve(64);
   EXPECT_FALSE(state.clear_used(127, 2)) << "the second slot was never handed out";
-  EXPECT_FALSE(state.clear_used(kSlots - 1, 2)) << "beyond the block";
+  EXPECT_FALSE(state.clear_used(kSlotsOfBlock - 1, 2)) << "beyond the block";
   EXPECT_FALSE(state.clear_used(128, 1)) << "never handed out";
   EXPECT_TRUE(state.clear_used(60, 8));
   EXPECT_FALSE(state.clear_used(60, 8)) << "twice";
@@ -116,7 +116,7 @@ TEST_F(BlockStateTest, TheLastFreeDoomsTheBlock) {
   EXPECT_TRUE(state.doomed());
   EXPECT_FALSE(state.purgeable());
   EXPECT_FALSE(state.unlocked_purgeable());
-  EXPECT_EQ(state.dirty_range(), (SlotRange{0, kSlots}));
+  EXPECT_EQ(state.dirty_range(), (SlotRange{0, kSlotsOfBlock}));
 }
 
 TEST_F(BlockStateTest, PurgeableOnlyWithNothingInUse) {
@@ -139,12 +139,12 @@ TEST_F(BlockStateTest, DoomTakesEverySlot) {
   state.doom();
   EXPECT_TRUE(state.doomed());
   EXPECT_EQ(state.free(), 0U);
-  EXPECT_EQ(state.dirty(), kSlots);
+  EXPECT_EQ(state.dirty(), kSlotsOfBlock);
   EXPECT_EQ(state.in_use(), 0U);
-  EXPECT_EQ(state.dirty_range(), (SlotRange{0, kSlots}));
+  EXPECT_EQ(state.dirty_range(), (SlotRange{0, kSlotsOfBlock}));
   EXPECT_FALSE(state.purgeable()) << "not a second time";
   EXPECT_FALSE(state.clear_used(0, 1));
-  EXPECT_FALSE(state.clear_used(kSlots - 1, 1));
+  EXPECT_FALSE(state.clear_used(kSlotsOfBlock - 1, 1));
 }
 
 TEST_F(BlockStateTest, AResetRangeIsEmptyAndStartsAnew) {
@@ -168,9 +168,9 @@ TEST_F(BlockStateTest, RunsEndWhereNothingWasHandedOut) {
   state.serve(8);
   free_slots(0, 8);
   state.doom();
-  EXPECT_EQ(state.dirty_range(), (SlotRange{0, kSlots}));
+  EXPECT_EQ(state.dirty_range(), (SlotRange{0, kSlotsOfBlock}));
   // Of a doomed block nothing counts as handed out any more but all of it.
-  EXPECT_THAT(runs(), ElementsAre(SlotRange{0, kSlots}));
+  EXPECT_THAT(runs(), ElementsAre(SlotRange{0, kSlotsOfBlock}));
 }
 
 TEST_F(BlockStateTest, RunsAcrossWordsAndAtTheLastSlot) {

@@ -20,7 +20,7 @@
 namespace flushwalk {
 namespace {
 
-constexpr unsigned kSlots = 128;
+constexpr unsigned kBlockPages = 128;
 
 // What ThreadSanitizer bears: the same page tables are asked, by the kernel.
 ProbeResult ask_kernel(Address address, std::uint8_t* byte, bool writes) {
@@ -51,7 +51,7 @@ StaleOracle::Options watch(std::uint64_t plant_every = 0) {
 VmapAllocator::Options allocator_options(std::string_view revision,
                                          LastFree last_free = LastFree::lazy) {
   VmapAllocator::Options options;
-  options.geometry = Geometry(options.geometry.base(), kSlots);
+  options.geometry = Geometry(options.geometry.base(), kBlockPages);
   options.space_blocks = 16;
   options.revision = find_revision(revision);
   options.last_free = last_free;
@@ -240,14 +240,14 @@ TEST_F(OracleSteps, ADirectReturnNeedsABlockThatWasFlushed) {
   const auto y = map(64);
   watched->unmap(y);
   watched->unmap(x);
-  EXPECT_EQ(watched->allocator().lazy_pages(), kSlots);
+  EXPECT_EQ(watched->allocator().lazy_pages(), kBlockPages);
   make("p2", LastFree::direct_return);
   const auto early_x = map(64);
   const auto early_y = map(64);
   watched->unmap(early_y);
   watched->unmap_aliases();
   watched->unmap(early_x);
-  EXPECT_EQ(watched->allocator().lazy_pages(), kSlots);
+  EXPECT_EQ(watched->allocator().lazy_pages(), kBlockPages);
 }
 
 TEST(WatchingBackends, AreThoseThatRevoke) {

@@ -19,7 +19,7 @@
 namespace flushwalk {
 namespace {
 
-constexpr unsigned kSlots = 128;
+constexpr unsigned kBlockPages = 128;
 
 class OnRealMemory : public ::testing::TestWithParam<ShootdownKind> {
  protected:
@@ -28,11 +28,11 @@ class OnRealMemory : public ::testing::TestWithParam<ShootdownKind> {
       GTEST_SKIP() << reason;
     }
     std::string error;
-    arena = Arena::create(16 * kSlots * kPageSize, kSlots * kPageSize, &error);
+    arena = Arena::create(16 * kBlockPages * kPageSize, kBlockPages * kPageSize, &error);
     ASSERT_NE(arena, nullptr) << error;
     shootdown = make_shootdown(GetParam(), arena.get());
     VmapAllocator::Options options;
-    options.geometry = Geometry(arena->base(), kSlots);
+    options.geometry = Geometry(arena->base(), kBlockPages);
     options.space_blocks = 16;
     options.shootdown = shootdown.get();
     options.revision = find_revision("v6.12");
@@ -159,11 +159,11 @@ TEST_P(OnRealMemory, DrainAndReclaimSpareWhatIsInUse) {
 TEST_P(OnRealMemory, AReclaimForSpaceSparesWhatIsInUse) {
   std::vector<Address> all;
   for (int i = 0; i < 16; ++i) {
-    all.push_back(map(kSlots));
+    all.push_back(map(kBlockPages));
   }
-  unmap(all[2], kSlots);
-  unmap(all[9], kSlots);
-  EXPECT_EQ(map(kSlots), all[2]) << "there was no other space";
+  unmap(all[2], kBlockPages);
+  unmap(all[9], kBlockPages);
+  EXPECT_EQ(map(kBlockPages), all[2]) << "there was no other space";
   for (const std::size_t i : {3U, 5U, 8U}) {
     EXPECT_TRUE(readable(all[i])) << i;
   }

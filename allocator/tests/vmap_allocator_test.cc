@@ -9,14 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "allocator/tests/subject.h"
+
 namespace flushwalk {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr unsigned kSlots = 128;
-constexpr Address kBase = 0xffffc90000000000;
 constexpr Address kBlockBytes = kSlots * kPageSize;
 
 VmapAllocator::Options options_for(std::string_view revision) {

@@ -16,7 +16,7 @@
 namespace flushwalk {
 namespace {
 
-constexpr int kFactor = kThreadSanitizer ? 1 : 4;
+constexpr int kTurnsFactor = kThreadSanitizer ? 1 : 4;
 
 constexpr std::uint64_t kAlive = 0x600d600d600d600d;
 constexpr std::uint64_t kPoison = 0xdeaddeaddeaddead;
@@ -158,7 +158,7 @@ TEST_F(XArrayStress, ReadersSeeLiveEntriesAndMissNone) {
       std::this_thread::yield();
     }
   }
-  write(5000 * kFactor);
+  write(5000 * kTurnsFactor);
   stop = true;
   {
     const rcu::Offline waiting;
@@ -178,7 +178,7 @@ TEST_F(XArrayStress, ReadersSeeLiveEntriesAndMissNone) {
 // The only marked entry goes, and another one comes into the head, between a walk's looks there:
 // what is visited is the entry whose mark was cleared, and never nothing.
 TEST_F(XArrayStress, AWalkThatClearsVisitsWhatItHasCleared) {
-  constexpr int kTurns = 100'000 * kFactor;
+  constexpr int kTurns = 100'000 * kTurnsFactor;
   std::array<Entry, 2> entries;  // below a node, and in the head
   entries[0].index = 5;
   std::thread walker([&] {

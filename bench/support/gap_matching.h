@@ -15,6 +15,10 @@
 
 namespace flushwalk {
 
+// How far the clocks of two CPUs may be apart: they are synchronised much better than an interrupt
+// travels.
+inline constexpr double kClockSlackNs = 100;
+
 // The shootdown of one flush, as the initiator saw it.
 struct ShootdownWindow {
   Ticks begin;
@@ -31,8 +35,7 @@ struct GapMatches {
   std::vector<Ticks> second_rounds;
 };
 
-// Both ascending in time; windows do not overlap. slack: how far the two CPUs' clocks may be apart,
-// ticks.
+// Both ascending in time; windows do not overlap. slack: kClockSlackNs in ticks.
 GapMatches match_gaps(std::span<const ShootdownWindow> windows, std::span<const Gap> gaps,
                       Ticks slack);
 

@@ -9,8 +9,6 @@
 namespace flushwalk {
 namespace {
 
-// The virtual counters of two CPUs are synchronised much better than an interrupt travels.
-constexpr double kClockSlackNs = 100;
 // Beside the flushes a CPU is interrupted by its timer and by what else runs: a few thousand times
 // a second.
 constexpr std::size_t kSpareGaps = 1 << 16;

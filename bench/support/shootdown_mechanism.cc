@@ -23,7 +23,6 @@ constexpr int kMostRounds = 40;
 // Something seen is certain, nothing seen is not: on a busy guest single rounds show no gap though
 // the hypervisor flushes.
 constexpr int kBroadcastRounds = 10;
-constexpr double kClockSlackNs = 100;
 // Between calls: a hypervisor lets the CPU go on some 20 us after the call has returned, and merges
 // what it is asked for meanwhile.
 constexpr double kRestNs = 100'000;

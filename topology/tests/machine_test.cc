@@ -16,7 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr const char* kTwoSockets = "package:2 numa:2 core:16 pu:2";
+constexpr const char* kTwoSocketsOf16 = "package:2 numa:2 core:16 pu:2";
 
 std::vector<int> affinity_mask() {
   cpu_set_t mask;
@@ -69,14 +69,14 @@ TEST(MachineDiscover, RespectsTaskset) {
 }
 
 TEST(MachineSynthetic, CountsTwoSockets) {
-  const Machine machine = Machine::from_synthetic(kTwoSockets).value();
+  const Machine machine = Machine::from_synthetic(kTwoSocketsOf16).value();
   EXPECT_FALSE(machine.is_this_system());
   EXPECT_EQ(machine.summary(),
             "2 packages, 4 NUMA nodes, 64 cores, 128 PUs; usable 0-127; not this system");
 }
 
 TEST(MachineSynthetic, TellsWhereEachPuIs) {
-  const Machine machine = Machine::from_synthetic(kTwoSockets).value();
+  const Machine machine = Machine::from_synthetic(kTwoSocketsOf16).value();
   const Pu* pu = machine.find(67);  // the second thread of core 33, the second core of package 1
   ASSERT_NE(pu, nullptr);
   EXPECT_EQ(pu->os_index, 67);
@@ -157,7 +157,8 @@ TEST(MachineText, MalformedIsAnError) {
 
 TEST(MachineXml, RecordsMachineAndWhatIsUsable) {
   const std::vector<int> some{0, 2, 40, 127};
-  const Machine machine = Machine::from_synthetic(kTwoSockets).value().restricted_to(some).value();
+  const Machine machine =
+      Machine::from_synthetic(kTwoSocketsOf16).value().restricted_to(some).value();
   const Result<std::string> xml = machine.xml();
   ASSERT_TRUE(xml.ok()) << xml.error();
   const Result<Machine> again = Machine::from_xml(xml.value());

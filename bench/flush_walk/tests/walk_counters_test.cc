@@ -14,7 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
-class Counted : public Measuring {
+class CountedWalks : public Measuring {
  protected:
   void count(const std::string& events, bool rotation = false) {
     auto made = Counters::make({.events = events, .rotation = rotation, .threads = 2});
@@ -39,7 +39,7 @@ class Counted : public Measuring {
   }
 };
 
-TEST_F(Counted, EachThreadOfEachWalkHasARowOfEachCounter) {
+TEST_F(CountedWalks, EachThreadOfEachWalkHasARowOfEachCounter) {
   place(1, ShootdownKind::noop);
   count("page-faults:u,context-switches,cycles:u,/proc/interrupts:CAL");
   on_initiator([&] {
@@ -74,7 +74,7 @@ TEST_F(Counted, EachThreadOfEachWalkHasARowOfEachCounter) {
 
 // The kernel's own count of flushes: as many as the timed parts made, and none of those between
 // them, which give access back and settle the backend.
-TEST_F(Counted, TheKernelCountsTheTimedFlushesAndNoOthers) {
+TEST_F(CountedWalks, TheKernelCountsTheTimedFlushesAndNoOthers) {
   if (kAddressSanitizer || kThreadSanitizer) {
     GTEST_SKIP() << "sanitizers fault, and unmap shadows, by themselves";
   }

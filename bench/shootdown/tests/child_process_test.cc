@@ -58,8 +58,8 @@ TEST(ChildProcesses, ThatHaveEndedAreNotWaitedFor) {
 
 // A fault each, otherwise, and with other threads at work a shootdown.
 TEST(ChildProcesses, LeaveTheCallerItsPages) {
-  constexpr std::size_t kPages = 64;
-  const std::size_t bytes = kPages * kPageSize;
+  constexpr std::size_t kOwnPages = 64;
+  const std::size_t bytes = kOwnPages * kPageSize;
   void* const memory =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);
@@ -72,12 +72,12 @@ TEST(ChildProcesses, LeaveTheCallerItsPages) {
   rusage before{};
   rusage after{};
   getrusage(RUSAGE_THREAD, &before);
-  for (std::size_t i = 0; i < kPages; ++i) {
+  for (std::size_t i = 0; i < kOwnPages; ++i) {
     pages[i * kPageSize] = 1;
   }
   getrusage(RUSAGE_THREAD, &after);
   // A sanitizer has a few of its own.
-  EXPECT_LT(after.ru_minflt - before.ru_minflt, static_cast<long>(kPages / 2));
+  EXPECT_LT(after.ru_minflt - before.ru_minflt, static_cast<long>(kOwnPages / 2));
   munmap(memory, bytes);
 }
 

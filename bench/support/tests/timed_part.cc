@@ -14,7 +14,7 @@
 
 namespace {
 
-thread_local std::size_t counted = 0;
+thread_local std::size_t allocated = 0;
 
 }  // namespace
 
@@ -25,19 +25,19 @@ void* __real_realloc(void* memory, std::size_t size);
 void* __real_aligned_alloc(std::size_t alignment, std::size_t size);
 
 void* __wrap_malloc(std::size_t size) {
-  ++counted;
+  ++allocated;
   return __real_malloc(size);
 }
 void* __wrap_calloc(std::size_t count, std::size_t size) {
-  ++counted;
+  ++allocated;
   return __real_calloc(count, size);
 }
 void* __wrap_realloc(void* memory, std::size_t size) {
-  ++counted;
+  ++allocated;
   return __real_realloc(memory, size);
 }
 void* __wrap_aligned_alloc(std::size_t alignment, std::size_t size) {
-  ++counted;
+  ++allocated;
   return __real_aligned_alloc(alignment, size);
 }
 }
@@ -130,7 +130,7 @@ std::vector<long> calls_of(ShootdownKind kind) {
 
 }  // namespace
 
-std::size_t allocations() { return counted; }
+std::size_t allocations() { return allocated; }
 
 void allocate_new() { delete new volatile int(1); }
 void allocate_malloc() {
