@@ -74,19 +74,25 @@ class DirtyLists {
   template <class Visit>
   std::uint64_t take_all(DirtyPart which, Visit&& visit) {
     Ring& ring = ring_of(which);
-    Handful handful;
-    Handful none_left;
+    Handful handfuls[2];
     std::uint32_t left = 0;
     {
       const std::lock_guard guard(lock_);
-      left = ring.take(ring.size(), &handful);
+      left = ring.take(ring.size(), &handfuls[0]);
     }
-    handful.fetch();
-    std::uint64_t taken = handful.count;
-    if (left != 0) [[unlikely]] {
-      taken += take_the_rest(ring, left, &handful, visit);
+    handfuls[0].fetch();
+    std::uint64_t taken = 0;
+    for (std::size_t turn = 0; handfuls[turn % 2].count != 0; ++turn) {
+      Handful& next = handfuls[(turn + 1) % 2];
+      if (left != 0) {
+        const std::lock_guard guard(lock_);
+        left = ring.take(left, &next);
+      } else {
+        next.count = 0;
+      }
+      taken += handfuls[turn % 2].count;
+      handfuls[turn % 2].visit_each(next, visit);
     }
-    handful.visit_each(none_left, visit);
     return taken;
   }
 
@@ -152,28 +158,9 @@ class DirtyLists {
     }
   };
 
-  // Visits those in *handful while the next ones come to the cache; the last are left in it.
-  // Returns how many it took.
-  template <class Visit>
-  [[gnu::noinline]] std::uint64_t take_the_rest(Ring& ring, std::uint32_t left, Handful* handful,
-                                                Visit& visit) {
-    std::uint64_t taken = 0;
-    while (left != 0) {
-      Handful next;
-      {
-        const std::lock_guard guard(lock_);
-        left = ring.take(left, &next);
-      }
-      taken += next.count;
-      handful->visit_each(next, visit);
-      *handful = next;
-    }
-    return taken;
-  }
   Ring& ring_of(DirtyPart part) { return rings_[static_cast<std::size_t>(part)]; }
   const Ring& ring_of(DirtyPart part) const { return rings_[static_cast<std::size_t>(part)]; }
 
-  // First, and of it the numbers of the full ones: see queue.h.
   std::array<Ring, std::size(kDirtyParts)> rings_;
   std::uint32_t blocks_ = 0;
   mutable SpinLockOf<LockKind::queue> lock_;

@@ -42,6 +42,8 @@ VmapAllocator::VmapAllocator(Options options)
       block_pool_(Block::bytes_for(options_.geometry.slots()), options_.cpus.ids()),
       node_pool_(XArray::kNodeBytes, options_.cpus.ids()),
       buckets_(make_buckets(options_.cpus, options_.revision->bucket_hash)),
+      with_dirty_others_(options_.cpus.ids(), options_.cpus.list()),
+      with_dirty_full_(options_.cpus.ids(), options_.cpus.list()),
       walk_(options_.walk.value_or(options_.revision->walk)),
       keep_marks_(options_.keep_marks || walk_ == Walk::marked),
       keep_full_lists_(options_.keep_full_lists || walk_ == Walk::list_and_full),
@@ -135,7 +137,7 @@ void VmapAllocator::take_slots(Block& block, unsigned slots, AllocReport* report
   report->left_list = report->free == 0;
   if (report->left_list) {
     if (keep_full_lists_ && block.state.has_dirty_range()) {
-      dirty_lists_of(block).add(DirtyPart::full, &block.dirty_node);
+      list_as_dirty(&block, DirtyPart::full);
     }
     const std::lock_guard guard(queue_of(block).lock);
     RcuList::erase(&block);
@@ -191,7 +193,7 @@ void VmapAllocator::new_block(unsigned queue, unsigned slots, AllocReport* repor
 
 // Into the xarray, and with room on the dirty lists where they are kept; or nothing has changed.
 Error VmapAllocator::index(Block* block) {
-  DirtyLists& dirty = dirty_lists_of(*block);
+  DirtyLists& dirty = queues_[dirty_queue_of(*block)]->dirty;
   if (keep_lists() && !dirty.make_room()) {
     return Error::no_memory;
   }
@@ -224,8 +226,14 @@ void VmapAllocator::block_got_dirty(Block* block) {
     place.blocks.set_mark(place.key);
   }
   if (is_listed) {
-    dirty_lists_of(*block).add(full ? DirtyPart::full : DirtyPart::others, &block->dirty_node);
+    list_as_dirty(block, full ? DirtyPart::full : DirtyPart::others);
   }
+}
+
+void VmapAllocator::list_as_dirty(Block* block, DirtyPart part) {
+  const unsigned queue = dirty_queue_of(*block);
+  queues_[queue]->dirty.add(part, &block->dirty_node);
+  with_dirty(part).add(queue);
 }
 
 FreeReport VmapAllocator::free(Address address, unsigned pages) {
@@ -323,7 +331,7 @@ void VmapAllocator::take_out_of_index(Block* block) {
   [[maybe_unused]] const void* const erased = place.blocks.erase(place.key);
   assert(erased == block);
   if (keep_lists()) {
-    dirty_lists_of(*block).forget(&block->dirty_node);
+    queues_[dirty_queue_of(*block)]->dirty.forget(&block->dirty_node);
   }
 }
 

@@ -42,6 +42,7 @@
 #include "allocator/ledger.h"
 #include "allocator/observer.h"
 #include "allocator/queue.h"
+#include "allocator/queue_set.h"
 #include "allocator/reports.h"
 #include "allocator/revision.h"
 #include "allocator/shootdown.h"
@@ -196,6 +197,7 @@ class VmapAllocator {
   bool keep_lists() const { return keep_dirty_lists_ || keep_full_lists_; }
   Error index(Block* block);
   void block_got_dirty(Block* block);
+  void list_as_dirty(Block* block, DirtyPart part);
   template <class Look>
   void walk_all(Walk walk, Check check, Look&& look, FlushReport* report, FlushDetail* detail);
   void collect_range(Block& block, FlushPlan& plan, FlushDetail* detail);
@@ -207,9 +209,13 @@ class VmapAllocator {
                    FlushDetail* detail);
   void take_slots(Block& block, unsigned slots, AllocReport* report);
   VmapBlockQueue& queue_of(const Block& block) const { return *queues_[block.queue]; }
-  // The lists that a dirty block is put on: of the queue that a flush has to look at for it.
-  DirtyLists& dirty_lists_of(const Block& block) const {
-    return keep_full_lists_ ? queue_of(block).dirty : queues_[bucket(block.va_start)]->dirty;
+  // The queue whose lists a dirty block is put on. A free list's is one of a possible CPU in every
+  // revision; for `dirty_list` alone it is the xarray's, in whose turn the kernel's walk meets it.
+  unsigned dirty_queue_of(const Block& block) const {
+    return keep_full_lists_ ? block.queue : bucket(block.va_start);
+  }
+  QueueSet& with_dirty(DirtyPart part) {
+    return part == DirtyPart::full ? with_dirty_full_ : with_dirty_others_;
   }
   Block* block_at(Address address) const;
   bool free_block(Block* block);
@@ -235,6 +241,8 @@ class VmapAllocator {
   rcu::RetireList retired_;
   std::vector<std::unique_ptr<VmapBlockQueue>> queues_;  // by CPU number, impossible ones included
   std::vector<Bucket> buckets_;                          // by remainder of the hash
+  QueueSet with_dirty_others_;                           // which queues have listed such blocks
+  QueueSet with_dirty_full_;
   Walk walk_;
   bool keep_marks_;
   bool keep_full_lists_;

@@ -87,21 +87,28 @@ template <class Look>
 void VmapAllocator::walk_all(Walk walk, Check check, Look&& look, FlushReport* report,
                              FlushDetail* detail) {
   const bool look_first = check == Check::lockless;
-  for (const unsigned cpu : options_.cpus.list()) {
-    const auto visit_locked = [&](Block& block) {
-      ++report->block_locks;
-      const std::lock_guard guard(block.lock);
-      look(block, cpu);
-    };
-    const auto visit = [&](Block& block) {
-      if (!look_first || block.state.unlocked_has_dirty_range()) {
-        visit_locked(block);
-      }
-    };
-    const std::uint64_t visited = walk_queue(walk, *queues_[cpu], visit, visit_locked);
+  const auto visit_locked = [&](Block& block, unsigned cpu) {
+    ++report->block_locks;
+    const std::lock_guard guard(block.lock);
+    look(block, cpu);
+  };
+  const auto visit = [&](Block& block, unsigned cpu) {
+    if (!look_first || block.state.unlocked_has_dirty_range()) {
+      visit_locked(block, cpu);
+    }
+  };
+  std::vector<std::uint64_t> by_cpu(detail == nullptr ? 0 : options_.cpus.ids());
+  const auto count = [&](unsigned cpu, std::uint64_t visited) {
     report->visited += visited;
     if (detail != nullptr) {
-      detail->visited_by_queue.push_back(visited);
+      by_cpu[cpu] += visited;
+    }
+  };
+  const WalkedQueues all{queues_, options_.cpus.list(), with_dirty_others_, with_dirty_full_};
+  walk_queues(walk, all, visit, visit_locked, count);
+  if (detail != nullptr) {
+    for (const unsigned cpu : options_.cpus.list()) {
+      detail->visited_by_queue.push_back(by_cpu[cpu]);
     }
   }
 }

@@ -81,17 +81,19 @@ std::string VmapAllocator::broken_invariant() const {
       return fmt::format("block {}: doomed and still in its xarray", view.serial);
     }
     const IndexPlace place = place_of(view.start);
-    const DirtyLists& dirty = dirty_lists_of(*block);
+    const unsigned dirty_queue = dirty_queue_of(*block);
+    const DirtyLists& dirty = queues_[dirty_queue]->dirty;
     if (keep_marks_ && block->state.has_dirty_range() && !place.blocks.get_mark(place.key)) {
       return fmt::format("block {}: dirty and not marked", view.serial);
     }
-    if (keep_full_lists_ && block->state.has_dirty_range() && view.free == 0 &&
-        !dirty.has(DirtyPart::full, &block->dirty_node)) {
+    const bool is_listed_full =
+        dirty.has(DirtyPart::full, &block->dirty_node) && with_dirty_full_.has(dirty_queue);
+    if (keep_full_lists_ && block->state.has_dirty_range() && view.free == 0 && !is_listed_full) {
       return fmt::format("block {}: dirty, full and not listed so", view.serial);
     }
-    if (keep_dirty_lists_ && block->state.has_dirty_range() &&
-        !dirty.has(DirtyPart::others, &block->dirty_node) &&
-        !dirty.has(DirtyPart::full, &block->dirty_node)) {
+    const bool is_listed = is_listed_full || (dirty.has(DirtyPart::others, &block->dirty_node) &&
+                                              with_dirty_others_.has(dirty_queue));
+    if (keep_dirty_lists_ && block->state.has_dirty_range() && !is_listed) {
       return fmt::format("block {}: dirty and on no dirty list", view.serial);
     }
     if (view.on_list != (view.free > 0)) {

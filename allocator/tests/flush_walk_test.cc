@@ -182,40 +182,52 @@ TEST(CompleteWalks, NothingOfADoomedBlockIsLeft) {
   }
 }
 
-// A dirty block goes from the list to the full ones while the walk stands before it. A walk that
-// looked at the full ones first would meet it in neither place.
+// A dirty block goes from the list to the full ones, of an earlier queue even, while the walk
+// stands before it. A walk that looked at the full ones first, or queue by queue, would meet it in
+// neither place.
 TEST(CompleteWalks, ABlockThatGetsFullDuringTheWalkIsMet) {
   for (const Walk walk : {Walk::dirty_list, Walk::list_and_full}) {
     SCOPED_TRACE(name_of(walk));
     SlabPool nodes(XArray::kNodeBytes);
     SlabPool memory(Block::bytes_for(kSlots));
     rcu::RetireList retired;
-    VmapBlockQueue queue(nodes.of_queue(0), retired);
+    const unsigned possible[] = {0, 1};
+    std::vector<std::unique_ptr<VmapBlockQueue>> queues;
+    QueueSet others(2, possible);
+    QueueSet full(2, possible);
     std::vector<Block*> blocks;
     for (unsigned i = 0; i < 2; ++i) {
-      blocks.push_back(Block::create(memory.take(), kSlots, kBase + i * kSlots * kPageSize, 0));
-      ASSERT_TRUE(queue.dirty.make_room());
-      queue.free.push_back(blocks.back());
-      queue.dirty.add(DirtyPart::others, &blocks.back()->dirty_node);
+      blocks.push_back(Block::create(memory.take(), kSlots, kBase + i * kSlots * kPageSize, i));
+      queues.push_back(std::make_unique<VmapBlockQueue>(nodes.of_queue(0), retired));
+      ASSERT_TRUE(queues[i]->dirty.make_room());
+      queues[i]->free.push_back(blocks[i]);
+      queues[i]->dirty.add(DirtyPart::others, &blocks[i]->dirty_node);
+      others.add(i);
     }
+    ASSERT_TRUE(queues[0]->dirty.make_room());
     std::vector<Block*> met;
-    const auto visit = [&](Block& block) {
+    const auto visit = [&](Block& block, unsigned) {
       if (met.empty()) {
-        queue.dirty.add(DirtyPart::full, &blocks.back()->dirty_node);
-        RcuList::erase(blocks.back());
+        queues[1]->dirty.forget(&blocks[1]->dirty_node);
+        queues[0]->dirty.add(DirtyPart::full, &blocks[1]->dirty_node);
+        full.add(0);
+        RcuList::erase(blocks[1]);
       }
       met.push_back(&block);
     };
-    walk_queue(walk, queue, visit, visit);
-    EXPECT_THAT(met, ::testing::Contains(blocks.back()));
+    std::uint64_t visited = 0;
+    walk_queues(walk, {queues, possible, others, full}, visit, visit,
+                [&](unsigned, std::uint64_t count) { visited += count; });
+    EXPECT_THAT(met, ::testing::ElementsAre(blocks[0], blocks[1]));
+    EXPECT_EQ(visited, 2U);
     for (Block* const block : blocks) {
       memory.give_back(block);
     }
   }
 }
 
-// A flush looks at one queue after the other. A block that leaves the free list of one for the full
-// ones of another, which the flush has passed, would not be met.
+// And not by the xarray's, which before v6.12 may be one of a CPU that is not possible, and is not
+// walked.
 TEST(CompleteWalks, ABlockIsListedAsFullByTheQueueWhoseFreeListItLeaves) {
   Populated subject({Walk::list_and_full, Check::locked, IndexLayout::kernel});
   subject.flush();
