@@ -14,15 +14,15 @@ void DirtyLists::Ring::append(DirtyListNode* node) {
   if (size() == capacity) {
     close_gaps();
   }
-  const std::uint32_t number = tail.load(std::memory_order_relaxed);
+  const std::uint32_t number = tail;
   node->place = number;
   at(number) = node;
-  tail.store(number + 1, std::memory_order_release);
+  tail = number + 1;
 }
 
 void DirtyLists::Ring::close_gaps() {
-  const std::uint32_t end = tail.load(std::memory_order_relaxed);
-  std::uint32_t kept = head.load(std::memory_order_relaxed);
+  const std::uint32_t end = tail;
+  std::uint32_t kept = head;
   for (std::uint32_t number = kept; number != end; ++number) {
     DirtyListNode* const node = at(number);
     if (node != nullptr) {
@@ -30,14 +30,14 @@ void DirtyLists::Ring::close_gaps() {
       at(kept++) = node;
     }
   }
-  tail.store(kept, std::memory_order_release);
+  tail = kept;
 }
 
 // Afterwards *larger has what there was before.
 void DirtyLists::Ring::grow(std::unique_ptr<DirtyListNode*[]>* larger,
                             std::uint32_t larger_capacity) {
-  const std::uint32_t end = tail.load(std::memory_order_relaxed);
-  for (std::uint32_t number = head.load(std::memory_order_relaxed); number != end; ++number) {
+  const std::uint32_t end = tail;
+  for (std::uint32_t number = head; number != end; ++number) {
     (*larger)[number & (larger_capacity - 1)] = at(number);
   }
   entries.swap(*larger);

@@ -1,10 +1,7 @@
 // DirtyLists: the blocks of a queue that have a dirty range, the oldest first, in two parts: those
 // that still had never-used slots, and full ones. The walks `dirty_list` (both parts) and
 // `list_and_full` (the full ones) take their blocks from here. A block is in one part at a time,
-// and on the lists of one queue. Where full ones are listed apart it is the queue whose free list
-// the block is on until it is full: a flush walks queue by queue, and a block that left the free
-// list of a later queue for the full ones of an earlier one would not be met. For `dirty_list`
-// alone it is the queue whose xarray has the block, in whose turn the kernel's walk meets it.
+// and on the lists of one queue, which a walk finds by queue_set.h.
 //
 // Each part is a ring of pointers, and not a chain through the blocks: a walk takes a handful from
 // it under one turn of the lock, and with each block that it visits sends for one of the next
@@ -24,7 +21,6 @@
 #define FLUSHWALK_ALLOCATOR_DIRTY_LIST_H_
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -59,11 +55,6 @@ class DirtyLists {
   // others that has become full.
   void add(DirtyPart which, DirtyListNode* node);
 
-  // Without the lock: what was added before the caller asks, as far as it can know, is seen.
-  bool empty(DirtyPart which) const {
-    const Ring& ring = ring_of(which);
-    return ring.tail.load(std::memory_order_acquire) == ring.head.load(std::memory_order_relaxed);
-  }
   bool has(DirtyPart which, const DirtyListNode* node) const {
     const std::lock_guard guard(lock_);
     return ring_of(which).has(node);
@@ -121,17 +112,15 @@ class DirtyLists {
 
   // Numbers go on and on; the node with number n is in entries[n % capacity]. nullptr: a gap.
   struct Ring {
-    std::atomic<std::uint32_t> head{0};
-    std::atomic<std::uint32_t> tail{0};
+    std::uint32_t head = 0;
+    std::uint32_t tail = 0;
     std::unique_ptr<DirtyListNode*[]> entries;
     std::uint32_t capacity = 0;  // a power of two, or 0
 
-    std::uint32_t size() const {
-      return tail.load(std::memory_order_relaxed) - head.load(std::memory_order_relaxed);
-    }
+    std::uint32_t size() const { return tail - head; }
     DirtyListNode*& at(std::uint32_t number) const { return entries[number & (capacity - 1)]; }
     bool has(const DirtyListNode* node) const {
-      return node->place - head.load(std::memory_order_relaxed) < size() && at(node->place) == node;
+      return node->place - head < size() && at(node->place) == node;
     }
     void remove(const DirtyListNode* node) {
       if (has(node)) {
@@ -143,8 +132,8 @@ class DirtyLists {
     void grow(std::unique_ptr<DirtyListNode*[]>* larger, std::uint32_t larger_capacity);
     // Of the `left` oldest a handful; returns how many are left.
     std::uint32_t take(std::uint32_t left, Handful* handful) {
-      std::uint32_t number = head.load(std::memory_order_relaxed);
-      const std::uint32_t end = tail.load(std::memory_order_relaxed);
+      std::uint32_t number = head;
+      const std::uint32_t end = tail;
       handful->count = 0;
       for (; left != 0 && number != end && handful->count < handful->nodes.size();
            ++number, --left) {
@@ -153,7 +142,7 @@ class DirtyLists {
           handful->nodes[handful->count++] = node;
         }
       }
-      head.store(number, std::memory_order_relaxed);
+      head = number;
       return number == end ? 0 : left;
     }
   };
