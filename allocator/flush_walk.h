@@ -32,9 +32,9 @@
 //   has taken in its hands is found by no other: that one holds the purge mutex until its flush, as
 //   above.
 // The last two look only at queues that have listed something since (queue_set.h): to look at the
-// full ones of 1,024 queues that have none took a third of the time of their free lists.
-// The last three need a revision whose flush resets what it collects under the purge mutex (from p3
-// on); and an allocator that keeps marks or lists (VmapAllocator::Options).
+// full ones of 1,024 queues that have none took 15 % of the time of their free lists (65,536
+// blocks, 99 % full). The last three need a revision whose flush resets what it collects under the
+// purge mutex (from p3 on); and an allocator that keeps marks or lists (VmapAllocator::Options).
 #ifndef FLUSHWALK_ALLOCATOR_FLUSH_WALK_H_
 #define FLUSHWALK_ALLOCATOR_FLUSH_WALK_H_
 
