@@ -13,8 +13,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr Address kBase = 0xffffc90000000000;
-constexpr std::uint64_t kPages = 256;
+constexpr Address kSpaceBase = 0xffffc90000000000;
+constexpr std::uint64_t kSpacePages = 256;
 
 class AddressSpaceTest : public ::testing::Test {
  protected:
@@ -27,7 +27,7 @@ class AddressSpaceTest : public ::testing::Test {
     EXPECT_EQ(error, area == nullptr ? Error::busy : Error::none);
     return area;
   }
-  static std::uint64_t page(const VmapArea* area) { return (area->start - kBase) / kPageSize; }
+  static std::uint64_t page(const VmapArea* area) { return (area->start - kSpaceBase) / kPageSize; }
   std::vector<VmapArea*> take() {
     std::vector<VmapArea*> areas;
     space.take_lazy(&areas);
@@ -39,16 +39,16 @@ class AddressSpaceTest : public ::testing::Test {
     return space.free_lazy(area);
   }
   void expect_all_free() {
-    EXPECT_EQ(space.free_bytes(), kPages * kPageSize);
+    EXPECT_EQ(space.free_bytes(), kSpacePages * kPageSize);
     EXPECT_EQ(space.used_bytes(), 0U);
     EXPECT_EQ(space.lazy_pages(), 0U);
-    VmapArea* const all = alloc(kPages);
+    VmapArea* const all = alloc(kSpacePages);
     ASSERT_NE(all, nullptr) << "the free ranges have not merged";
-    EXPECT_EQ(all->start, kBase);
+    EXPECT_EQ(all->start, kSpaceBase);
     space.release_unused(all);
   }
 
-  AddressSpace space{{kBase, kBase + kPages* kPageSize}, kLazyMax};
+  AddressSpace space{{kSpaceBase, kSpaceBase + kSpacePages* kPageSize}, kLazyMax};
 };
 
 TEST_F(AddressSpaceTest, GivesTheLowestThatFits) {
@@ -62,12 +62,12 @@ TEST_F(AddressSpaceTest, GivesTheLowestThatFits) {
   EXPECT_EQ(page(alloc(2)), 16U) << "one page is left in the gap";
   EXPECT_EQ(page(alloc(1)), 7U);
   EXPECT_EQ(space.used_bytes(), 18 * kPageSize);
-  EXPECT_EQ(space.free_bytes(), (kPages - 18) * kPageSize);
+  EXPECT_EQ(space.free_bytes(), (kSpacePages - 18) * kPageSize);
 }
 
 TEST_F(AddressSpaceTest, IsBusyWhenFullAndOnlyThen) {
-  EXPECT_EQ(alloc(kPages + 1), nullptr);
-  VmapArea* const all = alloc(kPages);
+  EXPECT_EQ(alloc(kSpacePages + 1), nullptr);
+  VmapArea* const all = alloc(kSpacePages);
   ASSERT_NE(all, nullptr);
   EXPECT_EQ(alloc(1), nullptr);
   EXPECT_EQ(space.free_bytes(), 0U);
@@ -76,9 +76,9 @@ TEST_F(AddressSpaceTest, IsBusyWhenFullAndOnlyThen) {
 }
 
 TEST_F(AddressSpaceTest, LazyAreasStayOutOfReachUntilTheirFlush) {
-  VmapArea* const area = alloc(kPages);
+  VmapArea* const area = alloc(kSpacePages);
   unlink_and_free(area);
-  EXPECT_EQ(space.lazy_pages(), kPages);
+  EXPECT_EQ(space.lazy_pages(), kSpacePages);
   EXPECT_EQ(space.used_bytes(), 0U);
   EXPECT_EQ(space.free_bytes(), 0U);
   EXPECT_EQ(alloc(1), nullptr);
@@ -86,7 +86,7 @@ TEST_F(AddressSpaceTest, LazyAreasStayOutOfReachUntilTheirFlush) {
   EXPECT_THAT(taken, ElementsAre(area));
   EXPECT_THAT(take(), IsEmpty()) << "taken once";
   EXPECT_EQ(alloc(1), nullptr) << "not flushed yet";
-  EXPECT_EQ(space.lazy_pages(), kPages);
+  EXPECT_EQ(space.lazy_pages(), kSpacePages);
   space.release_flushed(taken);
   expect_all_free();
 }
@@ -132,13 +132,13 @@ TEST_F(AddressSpaceTest, FreeRangesMergeWithBothNeighbours) {
 }
 
 TEST_F(AddressSpaceTest, WhatCouldNotBeFlushedIsLazyAgain) {
-  VmapArea* const first = alloc(kPages / 2);
-  VmapArea* const second = alloc(kPages / 2);
+  VmapArea* const first = alloc(kSpacePages / 2);
+  VmapArea* const second = alloc(kSpacePages / 2);
   unlink_and_free(second);
   unlink_and_free(first);
   std::vector<VmapArea*> taken = take();
   space.put_back_lazy(taken);
-  EXPECT_EQ(space.lazy_pages(), kPages);
+  EXPECT_EQ(space.lazy_pages(), kSpacePages);
   EXPECT_EQ(alloc(1), nullptr);
   EXPECT_THAT(take(), ElementsAre(first, second));
   space.put_back_lazy(taken);
@@ -165,22 +165,23 @@ TEST_F(AddressSpaceTest, UnlinksByExactStartAndSizeOnly) {
 // Against a map of pages: every alloc is the lowest place that is free.
 TEST_F(AddressSpaceTest, RandomOperationsEqualABitmap) {
   std::mt19937 random(17);
-  std::vector<bool> taken(kPages);
+  std::vector<bool> taken(kSpacePages);
   std::vector<VmapArea*> live;
   for (int step = 0; step < 5000; ++step) {
     const auto what = random() % 10;
     if (what < 5) {
       const std::uint64_t pages = 1 + random() % 24;
       const std::uint64_t align = std::uint64_t{1} << random() % 5;
-      std::uint64_t expected = kPages;
-      for (std::uint64_t at = 0; at + pages <= kPages && expected == kPages; at += align) {
+      std::uint64_t expected = kSpacePages;
+      for (std::uint64_t at = 0; at + pages <= kSpacePages && expected == kSpacePages;
+           at += align) {
         const auto begin = taken.begin() + static_cast<long>(at);
         if (std::none_of(begin, begin + static_cast<long>(pages), [](bool bit) { return bit; })) {
           expected = at;
         }
       }
       VmapArea* const area = alloc(pages, align);
-      ASSERT_EQ(area != nullptr, expected != kPages);
+      ASSERT_EQ(area != nullptr, expected != kSpacePages);
       if (area != nullptr) {
         ASSERT_EQ(page(area), expected);
         std::fill_n(taken.begin() + static_cast<long>(expected), pages, true);
@@ -197,7 +198,7 @@ TEST_F(AddressSpaceTest, RandomOperationsEqualABitmap) {
       }
     }
     ASSERT_EQ(space.free_bytes() + space.used_bytes() + space.lazy_pages() * kPageSize,
-              kPages * kPageSize);
+              kSpacePages * kPageSize);
   }
   for (VmapArea* const area : live) {
     unlink_and_free(area);

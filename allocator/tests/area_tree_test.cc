@@ -11,7 +11,7 @@
 namespace flushwalk {
 namespace {
 
-using Model = std::map<Address, std::unique_ptr<VmapArea>>;
+using AreaModel = std::map<Address, std::unique_ptr<VmapArea>>;
 
 std::vector<const VmapArea*> in_order(const AreaTree& tree) {
   std::vector<const VmapArea*> areas;
@@ -19,7 +19,7 @@ std::vector<const VmapArea*> in_order(const AreaTree& tree) {
   return areas;
 }
 
-VmapArea* brute_force_fit(const Model& model, std::uint64_t size, std::uint64_t align) {
+VmapArea* brute_force_fit(const AreaModel& model, std::uint64_t size, std::uint64_t align) {
   for (const auto& [start, area] : model) {
     const Address aligned = (start + align - 1) / align * align;
     if (aligned + size <= area->end) {
@@ -29,7 +29,7 @@ VmapArea* brute_force_fit(const Model& model, std::uint64_t size, std::uint64_t 
   return nullptr;
 }
 
-void expect_equal(const AreaTree& tree, const Model& model) {
+void expect_equal(const AreaTree& tree, const AreaModel& model) {
   ASSERT_EQ(tree.empty(), model.empty());
   const std::vector<const VmapArea*> areas = in_order(tree);
   ASSERT_EQ(areas.size(), model.size());
@@ -44,7 +44,7 @@ void expect_equal(const AreaTree& tree, const Model& model) {
   }
 }
 
-void expect_same_answers(const AreaTree& tree, const Model& model, std::mt19937& random) {
+void expect_same_answers(const AreaTree& tree, const AreaModel& model, std::mt19937& random) {
   const Address at = random() % 1100 * kPageSize;
   const auto after = model.upper_bound(at);
   ASSERT_EQ(tree.at_or_below(at),
@@ -76,7 +76,7 @@ TEST(AreaTree, RandomOperationsEqualBruteForce) {
   std::mt19937 random(3);
   for (int round = 0; round < 5; ++round) {
     AreaTree tree;
-    Model model;
+    AreaModel model;
     for (int step = 0; step < 1500; ++step) {
       const Address start = random() % 1024 * kPageSize;
       const Address end = start + (1 + random() % 20) * kPageSize;

@@ -1,11 +1,18 @@
 // The set of queues that have something: each taken once, in order, and none lost that comes during
-// the walk. What two threads do to it is in allocator_stress_test.cc.
+// the walk, or from another thread at any moment.
 #include "allocator/queue_set.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <utility>
 #include <vector>
+
+#include "allocator/spin_lock.h"
 
 namespace flushwalk {
 namespace {
@@ -54,6 +61,42 @@ TEST(QueueSet, LeavesOutWhatIsNotWalked) {
   set.add(2);
   set.add(3);
   EXPECT_THAT(taken_from(&set), ElementsAre(3));
+}
+
+// One puts things into queues, one takes them: at the end none is left in a queue that is not
+// named.
+TEST(QueueSet, NothingIsLeftInAQueueThatItDoesNotName) {
+  constexpr int kPuts = 200'000;
+  struct Queue {
+    SpinLock lock;
+    int things = 0;
+  };
+  const unsigned all[] = {0, 1};
+  QueueSet set(2, all);
+  std::array<Queue, 2> queues;
+  int taken = 0;
+  const auto take = [&](unsigned number) {
+    const std::lock_guard guard(queues[number].lock);
+    taken += std::exchange(queues[number].things, 0);
+  };
+  std::atomic<bool> over{false};
+  std::thread putter([&] {
+    for (int i = 0; i < kPuts; ++i) {
+      const unsigned number = static_cast<unsigned>(i) % 2;
+      {
+        const std::lock_guard guard(queues[number].lock);
+        ++queues[number].things;
+      }
+      set.add(number);
+    }
+    over.store(true);
+  });
+  while (!over.load()) {
+    set.take_each(take);
+  }
+  putter.join();
+  set.take_each(take);
+  EXPECT_EQ(taken, kPuts);
 }
 
 }  // namespace

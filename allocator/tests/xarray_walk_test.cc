@@ -22,8 +22,8 @@ namespace {
 
 using ::testing::IsSupersetOf;
 
-constexpr std::uint64_t kMax = XArray::kMaxIndex;
-constexpr std::uint64_t kHigh = std::uint64_t{1} << 63;
+constexpr std::uint64_t kMaxKey = XArray::kMaxIndex;
+constexpr std::uint64_t kHighKey = std::uint64_t{1} << 63;
 
 enum class Way { for_each, scan, skip, marked };
 constexpr Way kAllWays[] = {Way::for_each, Way::scan, Way::skip, Way::marked};
@@ -130,7 +130,7 @@ class XArrayWalkTest : public ::testing::Test {
 };
 
 TEST_F(XArrayWalkTest, AnEmptyArrayHasNoMarks) {
-  for (const std::uint64_t index : {std::uint64_t{0}, std::uint64_t{1}, kHigh, kMax}) {
+  for (const std::uint64_t index : {std::uint64_t{0}, std::uint64_t{1}, kHighKey, kMaxKey}) {
     EXPECT_FALSE(array.set_mark(index));
     EXPECT_FALSE(array.get_mark(index));
     EXPECT_FALSE(array.clear_mark(index));
@@ -158,7 +158,7 @@ TEST_F(XArrayWalkTest, TheEntryInTheHeadHasItsMark) {
 // From the head into a leaf, under one root after the other, and back.
 TEST_F(XArrayWalkTest, MarksSurviveGrowthAndShrinking) {
   insert_marked(0);
-  const std::vector<std::uint64_t> grown = {1, 64, 4096, std::uint64_t{1} << 30, kMax};
+  const std::vector<std::uint64_t> grown = {1, 64, 4096, std::uint64_t{1} << 30, kMaxKey};
   for (const std::uint64_t index : grown) {
     insert(index);
     ASSERT_NO_FATAL_FAILURE(expect_equals_model()) << index;
@@ -237,7 +237,7 @@ TEST_F(XArrayWalkTest, RandomOperationsEqualTheModel) {
         index = random() >> (random() % 64);
         break;
       default:
-        index = kMax - random() % 70;
+        index = kMaxKey - random() % 70;
         break;
     }
     if (!model.empty() && random() % 3 == 0) {
@@ -265,7 +265,7 @@ TEST_F(XArrayWalkTest, RandomOperationsEqualTheModel) {
 
 TEST_F(XArrayWalkTest, NoMemoryKeepsMarksAndInvariants) {
   insert_marked(0);
-  for (const std::uint64_t index : {std::uint64_t{5}, std::uint64_t{100}, kHigh}) {
+  for (const std::uint64_t index : {std::uint64_t{5}, std::uint64_t{100}, kHighKey}) {
     for (std::size_t spare = 0;; ++spare) {
       nodes.set_limit(nodes.in_use() + spare);
       const std::size_t before = nodes.in_use();
@@ -332,8 +332,8 @@ TEST_F(ChangedWalkTest, WhatStaysIsVisited) {
       {"its leaf goes and comes again", {1, 70, 71, 200}, 70, {70, 71}, {70, 71, 72}},
       {"its branch goes and comes again", {1, 5000, 9000}, 5000, {5000}, {5000, 5001}},
       {"the root goes", {1, 2, 5000}, 1, {5000}, {}},
-      {"the root goes, another comes", {1, 2, 63, 5000}, 1, {5000}, {kHigh, 9000}},
-      {"the tree grows above", {0, 1, 50}, 0, {}, {64, 4096, kMax}},
+      {"the root goes, another comes", {1, 2, 63, 5000}, 1, {5000}, {kHighKey, 9000}},
+      {"the tree grows above", {0, 1, 50}, 0, {}, {64, 4096, kMaxKey}},
       {"the head gets a node", {0}, 0, {}, {1, 100}},
       {"the leaf becomes the head", {0, 5}, 0, {5}, {}},
       {"the leaf becomes the head and grows", {0, 5}, 0, {5}, {5, 70}},

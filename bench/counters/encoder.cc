@@ -24,7 +24,6 @@
 namespace flushwalk {
 namespace {
 
-constexpr std::size_t kSuggestions = 3;
 // CPUs that a refusal names; libpfm4 knows a hundred.
 constexpr std::size_t kCpusNamed = 3;
 constexpr std::array<std::string_view, 2> kGenericPmus = {"perf", "perf_raw"};

@@ -9,6 +9,9 @@
 
 namespace flushwalk {
 
+// How many an error message offers.
+inline constexpr std::size_t kSuggestions = 3;
+
 // Insertions, deletions, exchanges and swaps of neighbours that lead from one to the other; the
 // case of letters, and - against _ and : against ., which libpfm4 does not tell apart either, cost
 // nothing.

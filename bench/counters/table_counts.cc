@@ -12,7 +12,6 @@ namespace flushwalk {
 namespace {
 
 constexpr unsigned kMachine = ~0U;  // instead of a CPU
-constexpr std::size_t kSuggestions = 3;
 
 void add(unsigned cpu, std::uint64_t count, std::vector<std::pair<unsigned, std::uint64_t>>* sums) {
   for (auto& [of, sum] : *sums) {

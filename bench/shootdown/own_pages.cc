@@ -17,8 +17,6 @@ constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE, for older headers
 // Larger ones are reservations (an arena, a sanitizer's shadow).
 constexpr std::uint64_t kLargestMapping = std::uint64_t{1} << 30;
 
-void* pointer(Address at) { return reinterpret_cast<void*>(at); }
-
 // What is not there stays away: only runs of present pages are asked for.
 void take_back(const Range& mapping) {
   std::vector<unsigned char> present(mapping.pages());

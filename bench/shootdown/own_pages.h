@@ -9,6 +9,8 @@
 
 namespace flushwalk {
 
+inline void* pointer(Address at) { return reinterpret_cast<void*>(at); }
+
 // Of a mapping's line in /proc/self/maps, or its first one in smaps ("7f12a000-7f12b000 rw-p ...");
 // nullopt: it is another line.
 std::optional<Range> mapping_of(std::string_view line);

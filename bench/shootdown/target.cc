@@ -26,8 +26,6 @@ constexpr int kReadWrite = PROT_READ | PROT_WRITE;
 
 int result_of(long returned) { return returned == 0 ? 0 : errno; }
 int barrier(int command) { return result_of(syscall(SYS_membarrier, command, 0, 0)); }
-void* pointer(Address at) { return reinterpret_cast<void*>(at); }
-
 int map_at(Address at, std::size_t bytes, int permissions, int flags) {
   return mmap(pointer(at), bytes, permissions, flags, -1, 0) == pointer(at) ? 0 : errno;
 }
