@@ -425,6 +425,16 @@ void StaleOracle::count(const StaleAlias& alias) {
   }
 }
 
+Deferral StaleOracle::deferral_of(const Freed& freed, bool gone) const {
+  const auto in_window = [](const auto& page) { return page.second == AliasKind::window; };
+  return {.flushes = freed.flushes,
+          .ns = ns_since_begin() - freed.freed_ns,
+          .pages = freed.lease.pages.pages(),
+          .ended = gone,
+          .window = !freed.kinds.empty() &&
+                    std::all_of(freed.kinds.begin(), freed.kinds.end(), in_window)};
+}
+
 // A page of a full block is what the free-list walk misses: of one that was full when the page was
 // freed, or before the flush.
 void StaleOracle::end(const Freed& freed, bool gone) {
@@ -433,10 +443,7 @@ void StaleOracle::end(const Freed& freed, bool gone) {
   if (!options_.deferrals || (!of_full && !missed)) {
     return;
   }
-  const Deferral deferral{.flushes = freed.flushes,
-                          .ns = ns_since_begin() - freed.freed_ns,
-                          .pages = freed.lease.pages.pages(),
-                          .ended = gone};
+  const Deferral deferral = deferral_of(freed, gone);
   const std::lock_guard guard(mutex_);
   report_.deferrals.push_back(deferral);
 }
@@ -450,10 +457,7 @@ OracleReport StaleOracle::report() const {
   report.strange = strange_.load(std::memory_order_relaxed);
   for (const Freed& freed : stale_) {
     if (options_.deferrals) {
-      report.deferrals.push_back({.flushes = freed.flushes,
-                                  .ns = ns_since_begin() - freed.freed_ns,
-                                  .pages = freed.lease.pages.pages(),
-                                  .ended = false});
+      report.deferrals.push_back(deferral_of(freed, false));
     }
   }
   return report;

@@ -100,14 +100,14 @@ struct StaleAlias {
   std::uint8_t read = 0;         // at the old address
 };
 
-// How long a page stayed stale whose block was full when it was freed, or before a flush missed it.
-// flushes: that returned in that time, the one that
-// ended it among them; 1 is what is promised.
+// How long a page stayed stale whose block was full when it was freed, or before a flush left it.
+// flushes: that returned in that time, the one that ended it among them; 1 is what is promised.
 struct Deferral {
   std::uint64_t flushes = 0;
   std::uint64_t ns = 0;     // from the free's return to the probe that found it gone
   std::uint64_t pages = 0;  // of one request, which share the fate
   bool ended = false;       // false: it was stale at the end
+  bool window = false;      // the residual window alone has left it stale, no walk
 };
 
 struct OracleReport {
@@ -202,6 +202,7 @@ class StaleOracle final : public Shootdown, public AllocatorObserver {
                     const FlushDetail& detail) const;
   StaleAlias history(const Freed& freed, Address page, const VmapAllocator& allocator) const;
   void count(const StaleAlias& alias);
+  Deferral deferral_of(const Freed& freed, bool gone) const;
   void end(const Freed& freed, bool gone);
 
   const Arena& arena_;

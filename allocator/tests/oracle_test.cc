@@ -102,6 +102,7 @@ TEST_F(OracleSteps, TheFreeListWalkMissesAFullBlockUntilItIsAllFree) {
   EXPECT_EQ(report().deferrals[0].flushes, 3U);
   EXPECT_EQ(report().deferrals[0].pages, 64U);
   EXPECT_TRUE(report().deferrals[0].ended);
+  EXPECT_FALSE(report().deferrals[0].window) << "the walk has missed it";
 }
 
 TEST_F(OracleSteps, ACompleteWalkMissesNothing) {
@@ -178,6 +179,10 @@ TEST_F(OracleSteps, TheResidualWindowIsToldApart) {
       EXPECT_EQ(report().missed, 0U);
       watched->unmap_aliases();
       EXPECT_EQ(report().missed, 0U) << "the next flush finds the area";
+      const auto deferrals = report().deferrals;
+      ASSERT_FALSE(deferrals.empty());
+      EXPECT_EQ(deferrals[0].flushes, open ? 2U : 1U);
+      EXPECT_EQ(deferrals[0].window, open);
       const auto again = map(64);
       EXPECT_EQ(again.pages, x.pages);
       watched->unmap(again);

@@ -60,7 +60,7 @@ Json percentiles(std::vector<Weighted> values) {
 }
 
 // Of one load in one revision. Pages of full blocks alone: those are what the old walk does not
-// find.
+// find. What the residual window has left to the next flush is counted apart: no walk was to blame.
 struct DeferredLoad {
   std::string load;
   unsigned threads;
@@ -75,7 +75,12 @@ Json to_json(const DeferredLoad& load, std::uint64_t freed_pages,
   std::uint64_t pages = 0;
   std::uint64_t later = 0;
   std::uint64_t never = 0;
+  std::uint64_t window = 0;
   for (const Deferral& one : deferrals) {
+    if (one.window) {
+      window += one.pages;
+      continue;
+    }
     flushes.push_back({one.flushes, one.pages});
     if (one.ns != 0) {
       times.push_back({one.ns, one.pages});
@@ -86,9 +91,9 @@ Json to_json(const DeferredLoad& load, std::uint64_t freed_pages,
     never += one.ended ? 0 : one.pages;
   }
   Json json{
-      {"load", load.load},         {"threads", load.threads},     {"gather", name_of(load.gather)},
-      {"revision", load.revision}, {"freed_pages", freed_pages},  {"pages", pages},
-      {"deferred_pages", later},   {"never_flushed_pages", never}};
+      {"load", load.load},         {"threads", load.threads},      {"gather", name_of(load.gather)},
+      {"revision", load.revision}, {"freed_pages", freed_pages},   {"pages", pages},
+      {"deferred_pages", later},   {"never_flushed_pages", never}, {"window_pages", window}};
   json["flushes"] = flushes.empty() ? Json(nullptr) : percentiles(std::move(flushes));
   json["ns"] = times.empty() ? Json(nullptr) : percentiles(std::move(times));
   json["pages_by_flushes"] = Json::array();

@@ -25,7 +25,7 @@ def _deferred(load_name: str, revision: str, histogram: list[list[int]], **more:
     pages = sum(count for _, count in histogram)
     return {"load": load_name, "threads": 1, "gather": "hull", "revision": revision,
             "freed_pages": 2 * pages, "pages": pages, "deferred_pages": 0,
-            "never_flushed_pages": 0, "flushes": None, "ns": None,
+            "never_flushed_pages": 0, "window_pages": 0, "flushes": None, "ns": None,
             "pages_by_flushes": histogram, **more}
 
 
