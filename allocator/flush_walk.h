@@ -47,6 +47,7 @@
 #include "allocator/queue.h"
 #include "allocator/queue_set.h"
 #include "allocator/revision.h"
+#include "allocator/taken_blocks.h"
 
 namespace flushwalk {
 
@@ -128,11 +129,11 @@ template <class VisitTaken, class Count>
 void walk_dirty_lists(const WalkedQueues& all, DirtyPart part, VisitTaken&& visit_taken,
                       Count&& count) {
   QueueSet& with_dirty = part == DirtyPart::full ? all.with_dirty_full : all.with_dirty_others;
-  with_dirty.take_each([&](unsigned cpu) {
-    count(cpu, all.queues[cpu]->dirty.take_all(part, [&](DirtyListNode& node) {
-      visit_taken(*Block::of_dirty_node(&node), cpu);
-    }));
-  });
+  TakenBlocks taken(
+      [&](DirtyListNode& node, unsigned cpu) { visit_taken(*Block::of_dirty_node(&node), cpu); });
+  with_dirty.take_each(
+      [&](unsigned cpu) { count(cpu, taken.take_all(all.queues[cpu]->dirty, part, cpu)); });
+  taken.visit_rest();
 }
 
 // Calls visit(Block&, cpu) for each block that the walk finds; cpu: in whose queue. visit_taken:

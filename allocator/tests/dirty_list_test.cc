@@ -5,9 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <iterator>
 #include <map>
 #include <random>
+#include <utility>
 #include <vector>
+
+#include "allocator/taken_blocks.h"
 
 namespace flushwalk {
 namespace {
@@ -16,8 +20,13 @@ using ::testing::ElementsAre;
 
 std::vector<const DirtyListNode*> taken_from(DirtyLists* lists, DirtyPart part) {
   std::vector<const DirtyListNode*> taken;
-  EXPECT_EQ(lists->take_all(part, [&](DirtyListNode& node) { taken.push_back(&node); }),
-            taken.size());
+  TakenBlocks blocks([&](DirtyListNode& node, unsigned cpu) {
+    EXPECT_EQ(cpu, 7U);
+    taken.push_back(&node);
+  });
+  const std::uint64_t count = blocks.take_all(*lists, part, 7);
+  blocks.visit_rest();
+  EXPECT_EQ(count, taken.size());
   return taken;
 }
 
@@ -69,7 +78,7 @@ TEST(DirtyLists, AWalkTakesAllThatWasThereAtItsBeginning) {
     lists.add(DirtyPart::others, &node);
   }
   std::map<const DirtyListNode*, int> visits;
-  lists.take_all(DirtyPart::others, [&](DirtyListNode& node) {
+  TakenBlocks blocks([&](DirtyListNode& node, unsigned) {
     ++visits[&node];
     if (&node == &nodes[1]) {
       lists.add(DirtyPart::others, &nodes[0]);  // dirty again
@@ -79,11 +88,35 @@ TEST(DirtyLists, AWalkTakesAllThatWasThereAtItsBeginning) {
       lists.add(DirtyPart::full, &nodes[71]);   // full, likewise
     }
   });
+  blocks.take_all(lists, DirtyPart::others, 0);
+  blocks.visit_rest();
   for (std::size_t i = 0; i < kBlocks; ++i) {
     EXPECT_EQ(visits[&nodes[i]], i == 70 || i == 71 ? 0 : 1) << i;
   }
   EXPECT_THAT(taken_from(&lists, DirtyPart::others), ElementsAre(&nodes[0], &late));
   EXPECT_THAT(taken_from(&lists, DirtyPart::full), ElementsAre(&nodes[71]));
+}
+
+// A handful may end within a queue's blocks, and begin with those of others.
+TEST(DirtyLists, AreTakenFromManyQueuesInTurn) {
+  constexpr std::size_t kOf[] = {1, 3, 70, 0, 2, 32, 1};
+  std::deque<DirtyLists> queues(std::size(kOf));
+  std::deque<DirtyListNode> nodes;
+  std::vector<std::pair<const DirtyListNode*, unsigned>> expected;
+  for (unsigned cpu = 0; cpu < queues.size(); ++cpu) {
+    make_room(&queues[cpu], kOf[cpu]);
+    for (std::size_t i = 0; i < kOf[cpu]; ++i) {
+      queues[cpu].add(DirtyPart::full, &nodes.emplace_back());
+      expected.emplace_back(&nodes.back(), cpu);
+    }
+  }
+  std::vector<std::pair<const DirtyListNode*, unsigned>> visited;
+  TakenBlocks blocks([&](DirtyListNode& node, unsigned cpu) { visited.emplace_back(&node, cpu); });
+  for (unsigned cpu = 0; cpu < queues.size(); ++cpu) {
+    EXPECT_EQ(blocks.take_all(queues[cpu], DirtyPart::full, cpu), kOf[cpu]);
+  }
+  blocks.visit_rest();
+  EXPECT_EQ(visited, expected);
 }
 
 // Blocks come, get dirty and go, thousands of times between two walks: a ring closes its gaps,

@@ -218,8 +218,11 @@ TEST(CompleteWalks, ABlockThatGetsFullDuringTheWalkIsMet) {
     std::uint64_t visited = 0;
     walk_queues(walk, {queues, possible, others, full}, visit, visit,
                 [&](unsigned, std::uint64_t count) { visited += count; });
-    EXPECT_THAT(met, ::testing::ElementsAre(blocks[0], blocks[1]));
-    EXPECT_EQ(visited, 2U);
+    // A walk that had it in its hands by then meets it twice, the second time clean.
+    EXPECT_EQ(met.front(), blocks[0]);
+    EXPECT_EQ(met.back(), blocks[1]);
+    EXPECT_EQ(met.size(), walk == Walk::dirty_list ? 3U : 2U);
+    EXPECT_EQ(visited, met.size());
     for (Block* const block : blocks) {
       memory.give_back(block);
     }
