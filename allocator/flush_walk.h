@@ -103,9 +103,9 @@ struct WalkedQueues {
 };
 
 // What a walk finds in the queue itself.
-template <class Visit, class VisitTaken>
+template <class Visit, class VisitMarked>
 std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit,
-                         VisitTaken&& visit_taken) {
+                         VisitMarked&& visit_marked) {
   switch (walk) {
     case Walk::free_list:
     case Walk::list_and_full:
@@ -117,7 +117,7 @@ std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit,
     case Walk::cursor:
       return walk_cursor<EmptySlots::skip>(queue, visit);
     case Walk::marked:
-      return walk_marked(queue, visit_taken);
+      return walk_marked(queue, visit_marked);
     case Walk::dirty_list:
       break;
   }
@@ -125,34 +125,34 @@ std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit,
 }
 
 // And on the lists of dirty blocks of all queues.
-template <class VisitTaken, class Count>
-void walk_dirty_lists(const WalkedQueues& all, DirtyPart part, VisitTaken&& visit_taken,
+template <class VisitListed, class Count>
+void walk_dirty_lists(const WalkedQueues& all, DirtyPart part, VisitListed&& visit_listed,
                       Count&& count) {
   QueueSet& with_dirty = part == DirtyPart::full ? all.with_dirty_full : all.with_dirty_others;
-  TakenBlocks taken(
-      [&](DirtyListNode& node, unsigned cpu) { visit_taken(*Block::of_dirty_node(&node), cpu); });
+  TakenBlocks taken([&](DirtyListNode& node) { visit_listed(*Block::of_dirty_node(&node)); });
   with_dirty.take_each(
-      [&](unsigned cpu) { count(cpu, taken.take_all(all.queues[cpu]->dirty, part, cpu)); });
+      [&](unsigned cpu) { count(cpu, taken.take_all(all.queues[cpu]->dirty, part)); });
   taken.visit_rest();
 }
 
-// Calls visit(Block&, cpu) for each block that the walk finds; cpu: in whose queue. visit_taken:
-// for a block whose mark has been cleared, or that was taken off a list of dirty ones: it must look
-// under the block's lock. count(cpu, visited): how many, once or more for a queue.
-template <class Visit, class VisitTaken, class Count>
-void walk_queues(Walk walk, const WalkedQueues& all, Visit&& visit, VisitTaken&& visit_taken,
-                 Count&& count) {
+// Calls visit(Block&, cpu) for each block that the walk finds; cpu: in whose queue. visit_marked,
+// for a block whose mark has been cleared, and visit_listed(Block&), for one that was taken off a
+// list of dirty ones, must look under the block's lock. count(cpu, visited): how many, once or more
+// for a queue.
+template <class Visit, class VisitMarked, class VisitListed, class Count>
+void walk_queues(Walk walk, const WalkedQueues& all, Visit&& visit, VisitMarked&& visit_marked,
+                 VisitListed&& visit_listed, Count&& count) {
   if (walk == Walk::dirty_list) {
-    walk_dirty_lists(all, DirtyPart::others, visit_taken, count);
+    walk_dirty_lists(all, DirtyPart::others, visit_listed, count);
   } else {
     for (const unsigned cpu : all.possible) {
       count(cpu, walk_queue(
                      walk, *all.queues[cpu], [&](Block& block) { visit(block, cpu); },
-                     [&](Block& block) { visit_taken(block, cpu); }));
+                     [&](Block& block) { visit_marked(block, cpu); }));
     }
   }
   if (walk == Walk::dirty_list || walk == Walk::list_and_full) {
-    walk_dirty_lists(all, DirtyPart::full, visit_taken, count);
+    walk_dirty_lists(all, DirtyPart::full, visit_listed, count);
   }
 }
 

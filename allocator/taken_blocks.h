@@ -17,7 +17,7 @@
 
 namespace flushwalk {
 
-// Calls visit(DirtyListNode&, cpu) for each node taken; cpu: of the queue whose lists had it.
+// Calls visit(DirtyListNode&) for each node taken.
 template <class Visit>
 class TakenBlocks {
  public:
@@ -25,17 +25,14 @@ class TakenBlocks {
 
   // Returns the number of those taken. The last of them are visited later, by visit_rest() at the
   // latest.
-  std::uint64_t take_all(DirtyLists& lists, DirtyPart part, unsigned cpu) {
+  std::uint64_t take_all(DirtyLists& lists, DirtyPart part) {
     std::uint64_t taken = 0;
     std::uint32_t left = DirtyLists::kAll;
     for (;;) {
       Handful& next = *next_;
       const std::size_t more = lists.take(part, std::span(next.nodes).subspan(next.count), &left);
+      next.count += more;
       taken += more;
-      const std::size_t end = next.count + more;
-      while (next.count < end) {
-        next.cpus[next.count++] = cpu;
-      }
       if (left == 0) {
         return taken;
       }
@@ -53,27 +50,28 @@ class TakenBlocks {
   static constexpr std::size_t kHandful = 32;
   struct Handful {
     std::array<DirtyListNode*, kHandful> nodes;
-    std::array<unsigned, kHandful> cpus;
     std::size_t count = 0;
   };
 
   // Visits what has been sent for, and sends for the next.
   void turn() {
-    std::swap(next_, sent_);
-    const std::size_t sent = sent_->count;
-    const std::size_t visited = next_->count;
-    for (std::size_t i = 0; i < std::max(sent, visited); ++i) {
-      if (i < sent) {
-        // For one use: past the second-level cache, where other things lie that are used again
-        // (a million blocks: 12.4 to 13.2 ns each, through all levels 13.3 to 13.9).
-        __builtin_prefetch(sent_->nodes[i], 1, 0);
-      }
-      if (i < visited) {
-        visit_(*next_->nodes[i], next_->cpus[i]);
-      }
+    const std::size_t both = std::min(sent_->count, next_->count);
+    for (std::size_t i = 0; i < both; ++i) {
+      send_for(next_->nodes[i]);
+      visit_(*sent_->nodes[i]);
     }
-    next_->count = 0;
+    for (std::size_t i = both; i < next_->count; ++i) {
+      send_for(next_->nodes[i]);
+    }
+    for (std::size_t i = both; i < sent_->count; ++i) {
+      visit_(*sent_->nodes[i]);
+    }
+    sent_->count = 0;
+    std::swap(next_, sent_);
   }
+  // For one use: past the second-level cache, where other things lie that are used again (a million
+  // blocks: 12.4 to 13.2 ns each, through all levels 13.3 to 13.9).
+  static void send_for(const DirtyListNode* node) { __builtin_prefetch(node, 1, 0); }
 
   Visit visit_;
   Handful handfuls_[2];

@@ -105,7 +105,8 @@ void VmapAllocator::walk_all(Walk walk, Check check, Look&& look, FlushReport* r
     }
   };
   const WalkedQueues all{queues_, options_.cpus.list(), with_dirty_others_, with_dirty_full_};
-  walk_queues(walk, all, visit, visit_locked, count);
+  const auto visit_listed = [&](Block& block) { visit_locked(block, dirty_queue_of(block)); };
+  walk_queues(walk, all, visit, visit_locked, visit_listed, count);
   if (detail != nullptr) {
     for (const unsigned cpu : options_.cpus.list()) {
       detail->visited_by_queue.push_back(by_cpu[cpu]);

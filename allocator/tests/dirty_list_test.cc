@@ -8,7 +8,6 @@
 #include <iterator>
 #include <map>
 #include <random>
-#include <utility>
 #include <vector>
 
 #include "allocator/taken_blocks.h"
@@ -20,11 +19,8 @@ using ::testing::ElementsAre;
 
 std::vector<const DirtyListNode*> taken_from(DirtyLists* lists, DirtyPart part) {
   std::vector<const DirtyListNode*> taken;
-  TakenBlocks blocks([&](DirtyListNode& node, unsigned cpu) {
-    EXPECT_EQ(cpu, 7U);
-    taken.push_back(&node);
-  });
-  const std::uint64_t count = blocks.take_all(*lists, part, 7);
+  TakenBlocks blocks([&](DirtyListNode& node) { taken.push_back(&node); });
+  const std::uint64_t count = blocks.take_all(*lists, part);
   blocks.visit_rest();
   EXPECT_EQ(count, taken.size());
   return taken;
@@ -78,7 +74,7 @@ TEST(DirtyLists, AWalkTakesAllThatWasThereAtItsBeginning) {
     lists.add(DirtyPart::others, &node);
   }
   std::map<const DirtyListNode*, int> visits;
-  TakenBlocks blocks([&](DirtyListNode& node, unsigned) {
+  TakenBlocks blocks([&](DirtyListNode& node) {
     ++visits[&node];
     if (&node == &nodes[1]) {
       lists.add(DirtyPart::others, &nodes[0]);  // dirty again
@@ -88,7 +84,7 @@ TEST(DirtyLists, AWalkTakesAllThatWasThereAtItsBeginning) {
       lists.add(DirtyPart::full, &nodes[71]);   // full, likewise
     }
   });
-  blocks.take_all(lists, DirtyPart::others, 0);
+  blocks.take_all(lists, DirtyPart::others);
   blocks.visit_rest();
   for (std::size_t i = 0; i < kBlocks; ++i) {
     EXPECT_EQ(visits[&nodes[i]], i == 70 || i == 71 ? 0 : 1) << i;
@@ -102,18 +98,18 @@ TEST(DirtyLists, AreTakenFromManyQueuesInTurn) {
   constexpr std::size_t kOf[] = {1, 3, 70, 0, 2, 32, 1};
   std::deque<DirtyLists> queues(std::size(kOf));
   std::deque<DirtyListNode> nodes;
-  std::vector<std::pair<const DirtyListNode*, unsigned>> expected;
-  for (unsigned cpu = 0; cpu < queues.size(); ++cpu) {
-    make_room(&queues[cpu], kOf[cpu]);
-    for (std::size_t i = 0; i < kOf[cpu]; ++i) {
-      queues[cpu].add(DirtyPart::full, &nodes.emplace_back());
-      expected.emplace_back(&nodes.back(), cpu);
+  std::vector<const DirtyListNode*> expected;
+  for (std::size_t queue = 0; queue < queues.size(); ++queue) {
+    make_room(&queues[queue], kOf[queue]);
+    for (std::size_t i = 0; i < kOf[queue]; ++i) {
+      queues[queue].add(DirtyPart::full, &nodes.emplace_back());
+      expected.push_back(&nodes.back());
     }
   }
-  std::vector<std::pair<const DirtyListNode*, unsigned>> visited;
-  TakenBlocks blocks([&](DirtyListNode& node, unsigned cpu) { visited.emplace_back(&node, cpu); });
-  for (unsigned cpu = 0; cpu < queues.size(); ++cpu) {
-    EXPECT_EQ(blocks.take_all(queues[cpu], DirtyPart::full, cpu), kOf[cpu]);
+  std::vector<const DirtyListNode*> visited;
+  TakenBlocks blocks([&](DirtyListNode& node) { visited.push_back(&node); });
+  for (std::size_t queue = 0; queue < queues.size(); ++queue) {
+    EXPECT_EQ(blocks.take_all(queues[queue], DirtyPart::full), kOf[queue]);
   }
   blocks.visit_rest();
   EXPECT_EQ(visited, expected);

@@ -216,8 +216,10 @@ TEST(CompleteWalks, ABlockThatGetsFullDuringTheWalkIsMet) {
       met.push_back(&block);
     };
     std::uint64_t visited = 0;
-    walk_queues(walk, {queues, possible, others, full}, visit, visit,
-                [&](unsigned, std::uint64_t count) { visited += count; });
+    walk_queues(
+        walk, {queues, possible, others, full}, visit, visit,
+        [&](Block& block) { visit(block, 0); },
+        [&](unsigned, std::uint64_t count) { visited += count; });
     // A walk that had it in its hands by then meets it twice, the second time clean.
     EXPECT_EQ(met.front(), blocks[0]);
     EXPECT_EQ(met.back(), blocks[1]);
