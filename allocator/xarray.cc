@@ -1,14 +1,12 @@
 #include "allocator/xarray.h"
 
 #include <array>
+#include <bit>
 #include <mutex>
 #include <new>
 
 namespace flushwalk {
 namespace {
-
-// The kernel: 64 bits of index in steps of 6.
-constexpr unsigned kMaxHeight = 11;
 
 // The shift of the least root that holds index.
 unsigned root_shift_for(std::uint64_t index) {
@@ -71,6 +69,7 @@ XArray::Node* XArray::new_node(unsigned shift) {
 }
 
 void XArray::retire(Node* node) {
+  node->in_tree = false;
   const auto free = [](rcu::RetireNode* retired, void* pool) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"
@@ -171,6 +170,9 @@ XArray::Stored XArray::put(std::uint64_t index, void* entry, bool replace) {
     return {Error::busy, nullptr};
   }
   slot.store(entry, std::memory_order_release);
+  if (node->marks.load(std::memory_order_relaxed) == Node::bit(Node::slot_of(index, 0))) {
+    node->marked_word.store(entry, std::memory_order_release);
+  }
   return {Error::none, there};
 }
 
@@ -379,7 +381,7 @@ bool XArray::set_mark_locked(std::uint64_t index) {
   if (leaf == nullptr) {
     return false;
   }
-  std::array<Node*, kMaxHeight> path;
+  std::array<Node*, Node::kMaxHeight> path;
   std::size_t height = 0;
   for (Node* node = leaf; node != nullptr; node = node->parent.load(std::memory_order_relaxed)) {
     path[height++] = node;
@@ -412,25 +414,17 @@ bool XArray::clear_mark_locked(std::uint64_t index) {
   return true;
 }
 
-// The leaf's marks, which are cleared. A leaf that is no longer in the tree keeps them: writers
+// The leaves' marks, which are cleared. A leaf that is no longer in the tree keeps them: writers
 // never touch it, and what it held may be elsewhere, with its mark.
-std::uint64_t XArray::take_marks(const Node& leaf, std::uint64_t base) {
-  if (leaf.marks.load(std::memory_order_acquire) == 0) {
-    return 0;
-  }
+void XArray::take_marks(std::span<XArraySubtree> leaves) {
   const std::lock_guard guard(lock_);
-  const std::uint64_t bits = leaf.marks.load(std::memory_order_relaxed);
-  void* const head = head_.load(std::memory_order_relaxed);
-  if (bits == 0 || !Node::is_node(head)) {
-    return bits;
+  for (XArraySubtree& leaf : leaves) {
+    leaf.look_at<NodeBits::marks>();
+    if (leaf.bits != 0 && leaf.node->in_tree) {
+      leaf.node->unmark_all();
+    }
   }
-  const auto marked = static_cast<unsigned>(std::countr_zero(bits));
-  Node* const now = writers_leaf_of(head, base | marked);
-  if (now == &leaf) {
-    now->unmark_all();
-    look_whether_marked();
-  }
-  return bits;
+  look_whether_marked();
 }
 
 const char* XArray::broken_invariant() const {
@@ -491,6 +485,13 @@ const char* XArray::broken_invariant_below(const Node& node) {
   const std::uint64_t marked = node.marks.load(std::memory_order_relaxed);
   if (node.shift != 0 ? marked != marks : (marked & ~present) != 0) {
     return "the marks differ from those below";
+  }
+  if (std::has_single_bit(marked)) {
+    const void* const word = node.marked_word.load(std::memory_order_relaxed);
+    const auto slot = static_cast<unsigned>(std::countr_zero(marked));
+    if (word != nullptr && word != node.slots[slot].load(std::memory_order_relaxed)) {
+      return "the only marked word is another";
+    }
   }
   return nullptr;
 }

@@ -26,9 +26,9 @@
 // - It stands in a root that was taken off, or below one: then only slot 0 held anything. X is
 //   below slot 0, whose subtree is as reachable as before, or it was passed. What is missed where
 //   the climb now ends was inserted after that, hence after the walk began.
-// - A walk by bits goes down only, from the head of its beginning, and reads each node's bits once.
-//   A node above X is unlinked for the second reason alone, and keeps its slot 0 and the bits of
-//   that slot.
+// - A walk by bits (xarray_descent.h) goes down only, from the head of its beginning, and reads
+//   each node's bits once. A node above X is unlinked for the second reason alone, and keeps its
+//   slot 0 and the bits of that slot.
 // - X's bit in `present` is set before the slot's release store and cleared after the slot is, so
 //   who has seen X in its slot, by whatever way, sees the bit.
 // - X marked all the time: a bit above X is cleared only when the word below is 0, under the lock,
@@ -36,6 +36,11 @@
 //   who acquires the leaf's bit has the whole path, the array's own flag before all. New roots have
 //   their bits before publication, roots that are taken off keep them, and a head without a node
 //   carries its mark in its own bit 1, so that entry and mark are one atomic word.
+// - The only bit of a node's marks is X's, and the walk takes `marked_word` for its slot's word. It
+//   was stored, by release, before the marks of which X's bit became one: null if they were not
+//   empty, and so it stays until they are. Who has acquired marks with X's bit finds null or X's
+//   way. (Where X's mark is cleared meanwhile it may be another's: of a node that says itself where
+//   it lies; of entries, which do not, it is read with the lock alone.)
 //
 // The rule for a mark that stands for a state of the entry ("this block is dirty"). The fast path
 // of set_mark() has no fence: it returns when it finds the mark set, and somebody may be about to
@@ -51,9 +56,7 @@
 #ifndef FLUSHWALK_ALLOCATOR_XARRAY_H_
 #define FLUSHWALK_ALLOCATOR_XARRAY_H_
 
-#include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -62,6 +65,7 @@
 #include "allocator/rcu.h"
 #include "allocator/slab_pool.h"
 #include "allocator/spin_lock.h"
+#include "allocator/xarray_descent.h"
 #include "allocator/xarray_node.h"
 
 namespace flushwalk {
@@ -143,8 +147,11 @@ class XArray {
   // xas_for_each: keeps its node from entry to entry.
   template <EmptySlots kEmptySlots, class Visit>
   void for_each_cursor(Visit&& visit) const {
-    constexpr Steps kSteps = kEmptySlots == EmptySlots::scan ? Steps::slots : Steps::present;
-    walk<kSteps>(visit, look_at_bits<kSteps>);
+    if constexpr (kEmptySlots == EmptySlots::scan) {
+      walk<NodeBits::present>(visit, [&](const Node* root) { walk_slots(*root, visit); });
+    } else {
+      walk_bits<NodeBits::present>(visit, take_nothing);
+    }
   }
 
   // xas_for_each_marked: those that are marked during the whole walk, and no others but those that
@@ -152,7 +159,7 @@ class XArray {
   template <class Visit>
   void for_each_marked(Visit&& visit) const {
     if (marked()) {
-      walk<Steps::marks>(visit, look_at_bits<Steps::marks>);
+      walk_bits<NodeBits::marks>(visit, take_nothing);
     }
   }
 
@@ -172,8 +179,8 @@ class XArray {
       }
       return;
     }
-    walk<Steps::marks>(
-        visit, [this](const Node& leaf, std::uint64_t base) { return take_marks(leaf, base); });
+    walk_bits<NodeBits::marks>(visit,
+                               [this](std::span<XArraySubtree> leaves) { take_marks(leaves); });
   }
 
   // nullptr, or the first of the tree's invariants that does not hold. Takes the lock; for tests.
@@ -181,41 +188,27 @@ class XArray {
 
  private:
   using Node = XArrayNode;
-  // Which slots a walk looks into.
-  enum class Steps { slots, present, marks };
 
   const Node* leaf_of(const void* head, std::uint64_t index) const;
-  template <Steps kSteps>
-  static std::uint64_t bits_of(const Node& node);
-  template <Steps kSteps>
-  static std::uint64_t look_at_bits(const Node& leaf, std::uint64_t /*base*/) {
-    return bits_of<kSteps>(leaf);
-  }
-  // The first slot of a word of bits; any slot where there is none.
-  static unsigned first_of(std::uint64_t bits) {
-    return static_cast<unsigned>(std::countr_zero(bits)) % kSlots;
-  }
   static const Node* child_from(const Node& node, unsigned* offset);
-  template <Steps kSteps, class Visit>
-  static void visit_leaf(const Node& leaf, std::uint64_t base, std::uint64_t bits, Visit& visit);
   template <class Visit>
   static void walk_slots(const Node& root, Visit& visit);
-  // A node, and the first index below it.
-  struct Subtree {
-    const Node* node;
-    std::uint64_t base;
-  };
-  static constexpr std::size_t kGroup = 32;
-  template <Steps kSteps, class Visit, class LeafBits>
-  void walk_group(std::span<const Subtree> group, Visit& visit, LeafBits& leaf_bits) const;
-  template <Steps kSteps, class Visit, class LeafBits>
-  void walk(Visit& visit, LeafBits&& leaf_bits) const;
+  // Without the lock a leaf's only marked word may be another's than its only mark.
+  static void take_nothing(std::span<XArraySubtree> leaves) {
+    for (XArraySubtree& leaf : leaves) {
+      leaf.word = nullptr;
+    }
+  }
+  template <NodeBits kBits, class Visit, class Below>
+  void walk(Visit& visit, Below&& below) const;
+  template <NodeBits kBits, class Visit, class Take>
+  void walk_bits(Visit& visit, Take&& take) const;
 
   bool top_is_marked() const;
   void look_whether_marked();
   bool set_mark_locked(std::uint64_t index);
   bool clear_mark_locked(std::uint64_t index);
-  std::uint64_t take_marks(const Node& leaf, std::uint64_t base);
+  void take_marks(std::span<XArraySubtree> leaves);
   Stored put(std::uint64_t index, void* entry, bool replace);
   Error put_below(Node* node, std::uint64_t index, void* entry);
   Error grow(void* head, std::uint64_t index, void* entry);
@@ -278,11 +271,6 @@ inline bool XArray::get_mark(std::uint64_t index) const {
          (leaf->marks.load(std::memory_order_acquire) & Node::bit(Node::slot_of(index, 0))) != 0;
 }
 
-template <XArray::Steps kSteps>
-std::uint64_t XArray::bits_of(const Node& node) {
-  return (kSteps == Steps::marks ? node.marks : node.present).load(std::memory_order_relaxed);
-}
-
 // The first node below `node` from slot *offset on, whose slot it stores there; or nullptr.
 inline const XArrayNode* XArray::child_from(const Node& node, unsigned* offset) {
   for (unsigned slot = *offset; slot < kSlots; ++slot) {
@@ -293,55 +281,6 @@ inline const XArrayNode* XArray::child_from(const Node& node, unsigned* offset) 
     }
   }
   return nullptr;
-}
-
-// The slots of a leaf whose bits are set, one after the other, with the entries some slots ahead on
-// their way to the cache, for writing.
-class XArrayLookahead {
- public:
-  XArrayLookahead(const XArrayNode& leaf, std::uint64_t bits) : leaf_(leaf), ahead_(bits) {
-    for (unsigned i = 0; i < kAhead; ++i) {
-      fetch_next();
-    }
-  }
-  void fetch_next() {
-    if (ahead_ != 0) {
-      const auto slot = static_cast<unsigned>(std::countr_zero(ahead_));
-      __builtin_prefetch(leaf_.slots[slot].load(std::memory_order_relaxed), 1);
-      ahead_ &= ahead_ - 1;
-    }
-  }
-
- private:
-  static constexpr unsigned kAhead = 4;
-
-  const XArrayNode& leaf_;
-  std::uint64_t ahead_;
-};
-
-// The bits are read once: what is there (or marked) during the whole walk is among them. Marked
-// entries are fetched ahead: a walk that finds them wants to lock them, and they may lie anywhere
-// (65,536 shuffled blocks: 17 ns a block instead of 28). Present ones are not: four or eight ahead
-// gained nothing with entries side by side, and cost 5 ns an entry where visit does not look at it.
-template <XArray::Steps kSteps, class Visit>
-void XArray::visit_leaf(const Node& leaf, std::uint64_t base, std::uint64_t bits, Visit& visit) {
-  const auto visit_slot = [&](unsigned slot) {
-    void* const entry = leaf.slots[slot].load(std::memory_order_acquire);
-    if (entry != nullptr) {
-      visit(base | slot, entry);
-    }
-  };
-  if (kSteps == Steps::present || std::has_single_bit(bits)) {
-    for (; bits != 0; bits &= bits - 1) {
-      visit_slot(static_cast<unsigned>(std::countr_zero(bits)));
-    }
-  } else {
-    XArrayLookahead lookahead(leaf, bits);
-    for (; bits != 0; bits &= bits - 1) {
-      lookahead.fetch_next();
-      visit_slot(static_cast<unsigned>(std::countr_zero(bits)));
-    }
-  }
 }
 
 // Each slot of each node, and up again by the parents.
@@ -374,65 +313,21 @@ void XArray::walk_slots(const Node& root, Visit& visit) {
   }
 }
 
-// By bits, from the top down: up to kGroup nodes of a level at once, in ascending order. Each line
-// that is needed of them (header, slot, entry) is on its way to the cache for all before it is read
-// of the first: where each block has a leaf of its own (1,024 queues, kernel keys, a million
-// blocks) a walk waits for memory once a group and not four times a block. A walk of marks fetches
-// for writing: it clears them, and locks what they lead to.
-template <XArray::Steps kSteps, class Visit, class LeafBits>
-void XArray::walk_group(std::span<const Subtree> group, Visit& visit, LeafBits& leaf_bits) const {
-  const unsigned shift = group.front().node->shift;
-  std::array<std::uint64_t, kGroup> bits;
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    bits[i] = bits_of<kSteps>(*group[i].node);
-    __builtin_prefetch(&group[i].node->slots[first_of(bits[i])]);
-  }
-  if (shift == 0) {
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      __builtin_prefetch(group[i].node->slots[first_of(bits[i])].load(std::memory_order_relaxed),
-                         kSteps == Steps::marks);
-    }
-    for (const Subtree& leaf : group) {
-      visit_leaf<kSteps>(*leaf.node, leaf.base, leaf_bits(*leaf.node, leaf.base), visit);
-    }
-    return;
-  }
-  std::array<Subtree, kGroup> below;
-  std::size_t count = 0;
-  for (std::size_t i = 0; i < group.size(); ++i) {
-    for (; bits[i] != 0; bits[i] &= bits[i] - 1) {
-      const unsigned slot = first_of(bits[i]);
-      const void* const child = group[i].node->slots[slot].load(std::memory_order_acquire);
-      if (child == nullptr) {
-        continue;
-      }
-      below[count] = {Node::of(child), group[i].base | (std::uint64_t{slot} << shift)};
-      __builtin_prefetch(below[count].node, kSteps == Steps::marks);
-      if (++count == kGroup) {
-        walk_group<kSteps>(below, visit, leaf_bits);
-        count = 0;
-      }
-    }
-  }
-  if (count != 0) {
-    walk_group<kSteps>(std::span(below).first(count), visit, leaf_bits);
+// below(root): for what lies below a head that is a node.
+template <NodeBits kBits, class Visit, class Below>
+void XArray::walk(Visit& visit, Below&& below) const {
+  void* const head = head_.load(std::memory_order_acquire);
+  if (Node::is_node(head)) {
+    below(Node::of(head));
+  } else if (head != nullptr && (kBits == NodeBits::present || Node::has_mark(head))) {
+    visit(std::uint64_t{0}, Node::without_mark(head));
   }
 }
 
-// leaf_bits(leaf, first index): which of the leaf's slots to look into, where not all.
-template <XArray::Steps kSteps, class Visit, class LeafBits>
-void XArray::walk(Visit& visit, LeafBits&& leaf_bits) const {
-  void* const head = head_.load(std::memory_order_acquire);
-  if (!Node::is_node(head)) {
-    if (head != nullptr && (kSteps != Steps::marks || Node::has_mark(head))) {
-      visit(std::uint64_t{0}, Node::without_mark(head));
-    }
-  } else if constexpr (kSteps == Steps::slots) {
-    walk_slots(*Node::of(head), visit);
-  } else {
-    const Subtree whole{Node::of(head), 0};
-    walk_group<kSteps>(std::span(&whole, 1), visit, leaf_bits);
-  }
+template <NodeBits kBits, class Visit, class Take>
+void XArray::walk_bits(Visit& visit, Take&& take) const {
+  walk<kBits>(visit,
+              [&](Node* root) { XArrayDescent<kBits, Visit, Take>(visit, take).walk(root); });
 }
 
 }  // namespace flushwalk

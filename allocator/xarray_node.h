@@ -13,19 +13,26 @@
 
 namespace flushwalk {
 
+// Which bits of a node a walk follows.
+enum class NodeBits { present, marks };
+
 // As large as the kernel's node. The header fills one cache line, the slots eight. In place of the
 // kernel's count stands the presence word, which says the same and more.
 struct XArrayNode {
   static constexpr unsigned kShift = 6;
   static constexpr unsigned kSlots = 1U << kShift;
+  static constexpr unsigned kMaxHeight = 11;  // of a tree: 64 bits of index in steps of 6
 
   std::uint8_t shift = 0;   // of the index: this node's slot is (index >> shift) % 64
   std::uint8_t offset = 0;  // this node's slot in its parent
+  bool in_tree = true;      // for writers: nobody has unlinked it
   std::atomic<XArrayNode*> parent{nullptr};
   rcu::RetireNode retire_node;
   std::atomic<std::uint64_t> present{0};  // a bit for each slot that is not null
   std::atomic<std::uint64_t> marks{0};    // a bit for each slot at or below which is a mark
-  std::array<std::byte, 8> unused{};
+  // While one bit of marks is set: null, or the word in its slot, which spares a walk that slot's
+  // cache line.
+  std::atomic<void*> marked_word{nullptr};
   std::array<std::atomic<void*>, kSlots> slots{};
 
   static bool is_node(const void* word) { return (bits(word) & kNodeTag) != 0; }
@@ -48,6 +55,10 @@ struct XArrayNode {
 
   static unsigned slot_of(std::uint64_t index, unsigned shift) {
     return static_cast<unsigned>(index >> shift) % kSlots;
+  }
+  // Of what a slot of a node of that shift leads to. Shift 66 is that of the highest root's parent.
+  static std::uint64_t first_index(unsigned slot, unsigned shift) {
+    return shift >= 64 ? 0 : std::uint64_t{slot} << shift;
   }
   // The highest index below a root of that shift.
   static std::uint64_t span_mask(unsigned shift) {
@@ -74,10 +85,13 @@ struct XArrayNode {
     slots[slot].store(nullptr, std::memory_order_release);
     present.store(present.load(std::memory_order_relaxed) & ~bit(slot), std::memory_order_relaxed);
   }
-  // Release: who acquires a leaf's bit sees those above, which were set before.
+  // Release: who acquires a leaf's bit sees those above, which were set before; and marked_word of
+  // then, or a later one.
   void mark(unsigned slot) {
     const std::uint64_t before = marks.load(std::memory_order_relaxed);
     if ((before & bit(slot)) == 0) {
+      void* const word = slots[slot].load(std::memory_order_relaxed);
+      marked_word.store(before == 0 ? word : nullptr, std::memory_order_release);
       marks.store(before | bit(slot), std::memory_order_release);
     }
   }

@@ -302,21 +302,28 @@ class OracleLoad : public ::testing::TestWithParam<Case> {
   WatchedLoad load;
 };
 
+// What is known to be broken breaks sooner or later: other seeds are tried until it does.
 TEST_P(OracleLoad, SeesWhatTheWalkPromises) {
+  const bool direct = GetParam().last_free == LastFree::direct_return;
+  const bool breaks = GetParam().walk == Walk::free_list || direct;
   std::string error;
-  const auto outcome = run_mixed_load(load, nullptr, &error);
-  ASSERT_TRUE(outcome) << error;
+  std::optional<WatchedOutcome> outcome;
+  do {
+    outcome = run_mixed_load(load, nullptr, &error);
+    ASSERT_TRUE(outcome) << error;
+  } while (breaks && outcome->oracle.missed + outcome->oracle.reused_unflushed == 0 &&
+           ++load.seed <= 10);
   const OracleReport& seen = outcome->oracle;
   EXPECT_GT(outcome->last_frees, 0U);
   EXPECT_GT(seen.probed_at_reuse, 0U) << "no address came back: the load is too tame";
   EXPECT_EQ(seen.planted_found, seen.planted);
-  EXPECT_EQ(outcome->lost_live_pages, 0U);
+  // What a direct return hands out anew may be in a range that a flush has collected before.
+  EXPECT_TRUE(direct || outcome->lost_live_pages == 0) << outcome->lost_live_pages;
   EXPECT_EQ(outcome->system_errno, 0);
   if (GetParam().plant_every != 0) {
     EXPECT_GT(seen.planted, 0U);
   }
-  const bool keeps = GetParam().walk != Walk::free_list;
-  if (keeps && GetParam().last_free != LastFree::direct_return) {
+  if (!breaks) {
     EXPECT_EQ(seen.missed, 0U);
     EXPECT_EQ(seen.reused_unflushed, 0U);
     EXPECT_TRUE(is_complete(*outcome, GetParam().last_free));
