@@ -196,6 +196,7 @@ class alignas(64) Block : public RcuListNode {
   Address va_start;                        // constant
   DirtyListNode dirty_node;                // its place on a dirty list
   std::uint32_t queue;  // whose free list the block is on while it has never-used slots; constant
+  std::atomic<Block*> jump{this};  // for walks of that list (jump_pointers.h); at first itself
 
   // The second line.
   alignas(64) VmapArea* area = nullptr;  // constant once published
@@ -217,7 +218,7 @@ static_assert(alignof(Block) == 64 && sizeof(Block) == 128);
 inline Block* Block::of_dirty_node(DirtyListNode* node) {
   return reinterpret_cast<Block*>(reinterpret_cast<std::byte*>(node) - offsetof(Block, dirty_node));
 }
-static_assert(offsetof(Block, dirty_node) + sizeof(DirtyListNode) <= 64,
+static_assert(offsetof(Block, jump) + sizeof(Block::jump) <= 64,
               "a walk reads one cache line of a block");
 #pragma GCC diagnostic pop
 

@@ -44,6 +44,7 @@
 #include <span>
 
 #include "allocator/block.h"
+#include "allocator/jump_pointers.h"
 #include "allocator/queue.h"
 #include "allocator/queue_set.h"
 #include "allocator/revision.h"
@@ -62,6 +63,16 @@ std::uint64_t walk_free_list(const VmapBlockQueue& queue, Visit&& visit) {
     visit(*Block::of_list_node(node));
   }
   return visited;
+}
+
+// The same, looking ahead.
+template <class Visit>
+std::uint64_t walk_free_list_ahead(const VmapBlockQueue& queue, JumpPointers& jumps,
+                                   Visit&& visit) {
+  return walk_free_list(queue, [&](Block& block) {
+    jumps.pass(block);
+    visit(block);
+  });
 }
 
 template <class Visit>
@@ -103,13 +114,17 @@ struct WalkedQueues {
 };
 
 // What a walk finds in the queue itself.
-template <class Visit, class VisitMarked>
-std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, Visit&& visit,
+template <Check kCheck, class Visit, class VisitMarked>
+std::uint64_t walk_queue(Walk walk, VmapBlockQueue& queue, JumpPointers& jumps, Visit&& visit,
                          VisitMarked&& visit_marked) {
   switch (walk) {
     case Walk::free_list:
     case Walk::list_and_full:
-      return walk_free_list(queue, visit);
+      if constexpr (kCheck == Check::lockless) {
+        return walk_free_list_ahead(queue, jumps, visit);
+      } else {
+        return walk_free_list(queue, visit);
+      }
     case Walk::xarray:
       return walk_xarray(queue, visit);
     case Walk::cursor_scan:
@@ -139,15 +154,16 @@ void walk_dirty_lists(const WalkedQueues& all, DirtyPart part, VisitListed&& vis
 // for a block whose mark has been cleared, and visit_listed(Block&), for one that was taken off a
 // list of dirty ones, must look under the block's lock. count(cpu, visited): how many, once or more
 // for a queue.
-template <class Visit, class VisitMarked, class VisitListed, class Count>
+template <Check kCheck, class Visit, class VisitMarked, class VisitListed, class Count>
 void walk_queues(Walk walk, const WalkedQueues& all, Visit&& visit, VisitMarked&& visit_marked,
                  VisitListed&& visit_listed, Count&& count) {
   if (walk == Walk::dirty_list) {
     walk_dirty_lists(all, DirtyPart::others, visit_listed, count);
   } else {
+    JumpPointers jumps;
     for (const unsigned cpu : all.possible) {
-      count(cpu, walk_queue(
-                     walk, *all.queues[cpu], [&](Block& block) { visit(block, cpu); },
+      count(cpu, walk_queue<kCheck>(
+                     walk, *all.queues[cpu], jumps, [&](Block& block) { visit(block, cpu); },
                      [&](Block& block) { visit_marked(block, cpu); }));
     }
   }

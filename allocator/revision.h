@@ -30,8 +30,10 @@ inline constexpr Walk kWalks[] = {Walk::free_list,    Walk::xarray, Walk::cursor
 
 // How the walk looks at a block.
 enum class Check {
-  locked,    // takes its lock, and looks: the kernel's
-  lockless,  // looks, and takes a dirty block's lock only; always where a mark or list led to it
+  locked,  // takes its lock, and looks: the kernel's
+  // Looks, and takes a dirty block's lock only; always where a mark or list led to it. On free
+  // lists it looks ahead (jump_pointers.h), so that a walk need not wait for each block in turn.
+  lockless,
 };
 inline constexpr Check kChecks[] = {Check::locked, Check::lockless};
 

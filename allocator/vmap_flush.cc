@@ -86,14 +86,13 @@ FlushReport VmapAllocator::unmap_aliases(FlushPlan& plan, const CallerRange& cal
 template <class Look>
 void VmapAllocator::walk_all(Walk walk, Check check, Look&& look, FlushReport* report,
                              FlushDetail* detail) {
-  const bool look_first = check == Check::lockless;
   const auto visit_locked = [&](Block& block, unsigned cpu) {
     ++report->block_locks;
     const std::lock_guard guard(block.lock);
     look(block, cpu);
   };
-  const auto visit = [&](Block& block, unsigned cpu) {
-    if (!look_first || block.state.unlocked_has_dirty_range()) {
+  const auto visit_if_dirty = [&](Block& block, unsigned cpu) {
+    if (block.state.unlocked_has_dirty_range()) {
       visit_locked(block, cpu);
     }
   };
@@ -106,7 +105,11 @@ void VmapAllocator::walk_all(Walk walk, Check check, Look&& look, FlushReport* r
   };
   const WalkedQueues all{queues_, options_.cpus.list(), with_dirty_others_, with_dirty_full_};
   const auto visit_listed = [&](Block& block) { visit_locked(block, dirty_queue_of(block)); };
-  walk_queues(walk, all, visit, visit_locked, visit_listed, count);
+  if (check == Check::lockless) {
+    walk_queues<Check::lockless>(walk, all, visit_if_dirty, visit_locked, visit_listed, count);
+  } else {
+    walk_queues<Check::locked>(walk, all, visit_locked, visit_locked, visit_listed, count);
+  }
   if (detail != nullptr) {
     for (const unsigned cpu : options_.cpus.list()) {
       detail->visited_by_queue.push_back(by_cpu[cpu]);

@@ -216,7 +216,7 @@ TEST(CompleteWalks, ABlockThatGetsFullDuringTheWalkIsMet) {
       met.push_back(&block);
     };
     std::uint64_t visited = 0;
-    walk_queues(
+    walk_queues<Check::locked>(
         walk, {queues, possible, others, full}, visit, visit,
         [&](Block& block) { visit(block, 0); },
         [&](unsigned, std::uint64_t count) { visited += count; });

@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <functional>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <thread>
