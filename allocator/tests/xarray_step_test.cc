@@ -1,7 +1,8 @@
 // What a reader may see at every moment of a write: the writer is single-stepped, and after each of
 // its instructions a reader walks the array. Stores become visible in program order on x86, so
 // these are all the states that a reader on another CPU can meet at once; no luck is needed to hit
-// the one that is wrong.
+// the one that is wrong. And the other way round: a reader is stepped, and the writer changes
+// something after each of its instructions.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -195,6 +196,55 @@ TEST_F(XArrayStepTest, FillingALeafHidesNothing) {
   step([&] { array.store(5, entry(6)); });
   step([&] { array.erase(5); });
   expect_sound();
+}
+
+// The only mark of a leaf, and of the nodes above, moves on while a walk goes down.
+class MovingMarkTest : public ::testing::Test, public Stepper {
+ protected:
+  void SetUp() override {
+    if (kThreadSanitizer) {
+      GTEST_SKIP() << "delays signals";
+    }
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      ASSERT_EQ(array.insert(kIndices[i], &entries[i]), Error::none);
+    }
+  }
+
+  static constexpr std::array<std::uint64_t, 4> kIndices = {5, 6, 70, 5000};
+  SlabPool nodes{XArray::kNodeBytes};
+  rcu::RetireList retired;
+  XArray array{nodes.of_queue(0), retired};
+  std::array<std::uint64_t, 4> entries{};
+  std::uint64_t steps_a_move = 1;
+
+ private:
+  // From each to each other, in turn.
+  void look() override {
+    if (steps % steps_a_move == 0) {
+      array.clear_mark(kIndices[marked_]);
+      marked_ = (marked_ + 1 + steps / steps_a_move % 3) % kIndices.size();
+      array.set_mark(kIndices[marked_]);
+    }
+  }
+
+  std::size_t marked_ = 0;
+};
+
+TEST_F(MovingMarkTest, EachEntryIsFoundInItsOwnPlace) {
+  std::uint64_t found = 0;
+  std::uint64_t wrong = 0;
+  for (steps_a_move = 1; steps_a_move < 120; steps_a_move += 7) {
+    step([&] {
+      array.for_each_marked([&](std::uint64_t index, void* entry) {
+        const auto* const place = std::find(kIndices.begin(), kIndices.end(), index);
+        const auto number = static_cast<std::size_t>(place - kIndices.begin());
+        ++found;
+        wrong += place != kIndices.end() && entry == &entries[number] ? 0U : 1U;
+      });
+    });
+  }
+  EXPECT_GT(found, 2U) << "the mark is too fast for the walk";
+  EXPECT_EQ(wrong, 0U);
 }
 
 }  // namespace

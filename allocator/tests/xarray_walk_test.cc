@@ -209,6 +209,40 @@ TEST_F(XArrayWalkTest, TakingTheMarksVisitsEachOnceAndLeavesNone) {
   }
 }
 
+// A walk by bits goes over so many leaves at a time: whole groups, and what is left of the last.
+TEST_F(XArrayWalkTest, AnyNumberOfLeavesIsWalked) {
+  for (std::uint64_t leaf = 0; leaf < 200; ++leaf) {
+    insert_marked(leaf * 64 + leaf % 64);
+    if (leaf % 3 == 0) {
+      insert_marked(leaf * 64 + 63 - leaf % 64);
+    }
+    ASSERT_NO_FATAL_FAILURE(expect_equals_model()) << leaf + 1 << " leaves";
+  }
+  std::set<std::uint64_t> taken;
+  array.for_each_marked_and_clear([&](std::uint64_t index, void* there) {
+    EXPECT_EQ(there, model.at(index));
+    EXPECT_TRUE(taken.insert(index).second);
+  });
+  EXPECT_EQ(taken, marks);
+  marks.clear();
+  expect_equals_model();
+}
+
+// The word of a node's only mark is not taken for the same word in another slot.
+TEST_F(XArrayWalkTest, AnEntryMayStandInSeveralSlots) {
+  ASSERT_EQ(array.insert(3, entry(0)), Error::none);
+  ASSERT_EQ(array.insert(9, entry(0)), Error::none);
+  ASSERT_TRUE(array.set_mark(3));
+  ASSERT_EQ(array.store(9, entry(1)).replaced, entry(0));
+  EXPECT_STREQ(array.broken_invariant(), nullptr);
+  ASSERT_EQ(array.store(3, entry(2)).replaced, entry(0));
+  EXPECT_STREQ(array.broken_invariant(), nullptr);
+  array.for_each_marked_and_clear([&](std::uint64_t index, void* there) {
+    EXPECT_EQ(index, 3U);
+    EXPECT_EQ(there, entry(2));
+  });
+}
+
 TEST_F(XArrayWalkTest, StoreRefusesWhatInsertRefuses) {
   EXPECT_EQ(array.store(5, nullptr).error, Error::invalid);
   for (const int off : {1, 2, 3}) {

@@ -222,7 +222,8 @@ def _visits(columns: list[pd.DataFrame]) -> Numbers:
         f"their number ({wording.held_axes(whole, load)}). With several queues the kernel's keys "
         "leave gaps in the xarray's leaves; dense keys fill them. Marked and dirty list visit "
         "dirty blocks only, each with all the work of collecting it; list and full what the free "
-        "list visits, and the dirty ones of the full blocks.",
+        "list visits, and the dirty ones of the full blocks. The lockless check is no kernel's; on "
+        "free lists it also sends for blocks ahead.",
         Table(("walk", "check", *heads), body, words=2))
 
 
