@@ -163,8 +163,9 @@ class XArray {
     }
   }
 
-  // The same, and clears the mark of each before it is visited: one turn of the lock for a leaf. Of
-  // a leaf that has left the tree meanwhile, marks may stay and be met again.
+  // The same, and clears the mark of each before it is visited: one turn of the lock for a group of
+  // leaves, which are visited afterwards. Of a leaf that has left the tree meanwhile marks may stay
+  // and be met again.
   template <class Visit>
   void for_each_marked_and_clear(Visit&& visit) {
     if (!marked()) {
